@@ -1,0 +1,1 @@
+"""POPNASv2 as an Optuna sampler."""

@@ -1,0 +1,172 @@
+"""Blocks and cells (Sec. 4.1): the encoded form of an architecture."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, overload
+
+from optuna_popnas.space.operators import parse_operator
+
+
+class Block(NamedTuple):
+    """Two operators whose results are added (Sec. 4.1).
+
+    Attributes:
+        in1: Input of the first operator: a lookback (-1 is the output of the previous cell, -2
+            of the one before it) or the index of an earlier block of the cell, from 0.
+        op1: The first operator, such as ``"3x3 conv"``.
+        in2: Input of the second operator.
+        op2: The second operator.
+    """
+
+    in1: int
+    op1: str
+    in2: int
+    op2: str
+
+    def check(self, index: int) -> None:
+        """Raise ValueError if this cannot be block ``index`` of a cell."""
+        for name, value in (("in1", self.in1), ("in2", self.in2)):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise ValueError(
+                    f"`{name}` of block {index} must be an integer, but got {value!r}."
+                )
+            if value >= index:
+                allowed = f"or a block from 0 to {index - 1}" if index else "for the first block"
+                raise ValueError(
+                    f"`{name}` of block {index} must be a lookback (-1, -2, ...) {allowed}, "
+                    f"but got {value}. A block reads only blocks before it."
+                )
+        parse_operator(self.op1)
+        parse_operator(self.op2)
+
+
+@dataclass(frozen=True)
+class Cell(Sequence[Block]):
+    """A cell: a sequence of blocks (Sec. 4.1). ``Cell()`` is the empty cell.
+
+    Args:
+        blocks: Blocks, or 4-tuples ``(in1, op1, in2, op2)``, in an order in which a block reads
+            only blocks before it.
+
+    Raises:
+        ValueError: An operator is unknown, an input is no integer, or a block reads itself or a
+            later block.
+
+    Example:
+        >>> cell = Cell([(-2, "3x3 conv", -1, "2x2 maxpool")])
+        >>> print(cell)
+        [(-2, '3x3 conv', -1, '2x2 maxpool')]
+        >>> Cell.parse(str(cell)) == cell
+        True
+    """
+
+    blocks: tuple[Block, ...] = ()
+
+    def __init__(self, blocks: Iterable[Block | tuple[int, str, int, str]] = ()) -> None:
+        checked = []
+        for index, block in enumerate(blocks):
+            if not isinstance(block, (tuple, list)) or len(block) != 4:
+                raise ValueError(
+                    f"Block {index} must be a tuple (in1, op1, in2, op2), but got {block!r}."
+                )
+            block = Block(*block)
+            block.check(index)
+            checked.append(block)
+        object.__setattr__(self, "blocks", tuple(checked))
+
+    @classmethod
+    def parse(cls, text: str) -> Cell:
+        """Read a cell in the thesis' notation, the inverse of ``str(cell)``.
+
+        Raises:
+            ValueError: The text is no such list, or the cell it names is not valid.
+        """
+        try:
+            value = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, AttributeError):
+            value = None
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(
+                "A cell must be written as [(in1, 'op1', in2, 'op2'), ...], "
+                f"but got {str(text)[:200]!r}."
+            )
+        return cls(value)
+
+    def __str__(self) -> str:
+        return str([tuple(block) for block in self.blocks])
+
+    def __repr__(self) -> str:
+        return f"Cell({self})"
+
+    @overload
+    def __getitem__(self, index: int) -> Block: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Block, ...]: ...
+    def __getitem__(self, index: int | slice) -> Block | tuple[Block, ...]:
+        return self.blocks[index]
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __iter__(self) -> Iterator[Block]:
+        return iter(self.blocks)
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The operators of all slots, block by block, two per block."""
+        return tuple(op for block in self.blocks for op in (block.op1, block.op2))
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The inputs of all slots, block by block, two per block."""
+        return tuple(value for block in self.blocks for value in (block.in1, block.in2))
+
+    @property
+    def lookbacks(self) -> tuple[int, ...]:
+        """The lookbacks that are read, each once, ascending: ``(-2, -1)``."""
+        return tuple(sorted({value for value in self.inputs if value < 0}))
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The blocks that no other block reads, ascending: what the cell's output is made of."""
+        return tuple(sorted(set(range(len(self))) - set(self.inputs)))
+
+    def canonical(self, operators: Sequence[str] | None = None) -> Cell:
+        """Return the representative of all equivalent cells (Sec. 4.1.2).
+
+        Two cells are equivalent if their graphs are isomorphic: blocks may be listed in another
+        order and the branches of a block swapped. The representative is the smallest encoding
+        in the order of inputs, then operators.
+
+        Args:
+            operators: The order of operators. The natural order (that of the thesis' list) if
+                left out; a search space uses that of its own list.
+        """
+        if operators is None:
+            return self._canonical
+        from optuna_popnas.space.batch import CellBatch
+        from optuna_popnas.space.search_space import SearchSpace
+
+        depth = max((-value for value in self.inputs), default=1)
+        space = SearchSpace(operators, max_blocks=max(len(self), 1), lookbacks=max(depth, 1))
+        return CellBatch.from_cells(space, [self]).canonical()[0]
+
+    @cached_property
+    def _canonical(self) -> Cell:
+        if not self.blocks:
+            return self
+        names = sorted(set(self.operators), key=lambda name: parse_operator(name).rank)
+        return self.canonical(names)
+
+    def is_equivalent(self, other: Cell) -> bool:
+        """Whether both cells build the same network (isomorphic graphs, Sec. 4.1.2)."""
+        return len(self) == len(other) and self.canonical() == other.canonical()
+
+    def _repr_svg_(self) -> str:
+        from optuna_popnas.visualization import draw_cell
+
+        return draw_cell(self)

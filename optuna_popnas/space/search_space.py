@@ -1,0 +1,234 @@
+"""The search space (Sec. 4.1): which cells there are, and how they grow block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+import hashlib
+import json
+from typing import Any, NamedTuple, TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from optuna_popnas.space.batch import CellBatch
+from optuna_popnas.space.cell import Block
+from optuna_popnas.space.cell import Cell
+from optuna_popnas.space.operators import PAPER_OPERATORS
+from optuna_popnas.space.operators import parse_operator
+
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+_MAX_OPERATORS = 100
+_MAX_BLOCKS = 20
+_MAX_LOOKBACKS = 20
+
+
+class LevelProfile(NamedTuple):
+    """Sizes of one level of the space, see :meth:`SearchSpace.profile`.
+
+    Attributes:
+        blocks: Blocks per cell at this level.
+        inputs: Values that an input of the last block can take (|I_b|).
+        new_blocks: Distinct blocks that can be added at this level (Sec. 4.1.3).
+        upper_bound: Product of ``new_blocks`` up to this level, equivalent cells included.
+        encodings: Children of one level's beam, before equivalent ones are merged.
+    """
+
+    blocks: int
+    inputs: int
+    new_blocks: int
+    upper_bound: int
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """All cells of at most ``max_blocks`` blocks over some operators and lookbacks (Sec. 4.1).
+
+    Args:
+        operators: Operator names, see :mod:`optuna_popnas.space.operators`. Their order numbers
+            them.
+        max_blocks: The largest number of blocks of a cell (B).
+        lookbacks: How many previous cells a block can read (L): inputs -1 ... -L.
+
+    Raises:
+        ValueError: An operator is unknown or listed twice, none is given, or a number is out of
+            range.
+
+    Example:
+        >>> space = SearchSpace(PAPER_OPERATORS, max_blocks=5, lookbacks=2)
+        >>> len(space.first_level())
+        300
+        >>> [level.new_blocks for level in space.profile()]
+        [300, 666, 1176, 1830, 2628]
+    """
+
+    operators: tuple[str, ...] = PAPER_OPERATORS
+    max_blocks: int = 5
+    lookbacks: int = 2
+
+    def __init__(
+        self,
+        operators: Sequence[str] = PAPER_OPERATORS,
+        max_blocks: int = 5,
+        lookbacks: int = 2,
+    ) -> None:
+        if isinstance(operators, str):
+            raise ValueError(
+                f"`operators` must be a sequence of names, but got the string {operators!r}."
+            )
+        operators = tuple(operators)
+        for name in operators:
+            parse_operator(name)
+        repeated = [name for name in dict.fromkeys(operators) if operators.count(name) > 1]
+        if repeated:
+            raise ValueError(
+                f"`operators` must not repeat a name, but got {repeated[0]!r} more than once."
+            )
+        if not 1 <= len(operators) <= _MAX_OPERATORS:
+            raise ValueError(
+                f"`operators` must hold 1 to {_MAX_OPERATORS} names, but got {len(operators)}."
+            )
+        _check_range("max_blocks", max_blocks, _MAX_BLOCKS)
+        _check_range("lookbacks", lookbacks, _MAX_LOOKBACKS)
+        object.__setattr__(self, "operators", operators)
+        object.__setattr__(self, "max_blocks", int(max_blocks))
+        object.__setattr__(self, "lookbacks", int(lookbacks))
+
+    @cached_property
+    def operator_index(self) -> dict[str, int]:
+        """Operator name -> its number."""
+        return {name: index for index, name in enumerate(self.operators)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A short text that two spaces share if and only if they are equal."""
+        facts = [self.operators, self.max_blocks, self.lookbacks]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the space as JSON values; ``SearchSpace(**...)`` is the inverse."""
+        return {
+            "operators": list(self.operators),
+            "max_blocks": self.max_blocks,
+            "lookbacks": self.lookbacks,
+        }
+
+    def inputs(self, block: int) -> tuple[int, ...]:
+        """Return the values that an input of this block (from 0) can take: I_(block+1)."""
+        return (*range(-self.lookbacks, 0), *range(block))
+
+    def check(self, cell: Cell) -> None:
+        """Raise ValueError if the cell is not in this space."""
+        if len(cell) > self.max_blocks:
+            raise ValueError(
+                f"A cell must have at most {self.max_blocks} blocks in this space, "
+                f"but got {len(cell)} in {cell}."
+            )
+        for block in cell:
+            for value in (block.in1, block.in2):
+                if value < -self.lookbacks:
+                    raise ValueError(
+                        f"Lookbacks must be from -{self.lookbacks} to -1 in this space, "
+                        f"but got {value} in {cell}."
+                    )
+            for name in (block.op1, block.op2):
+                if name not in self.operator_index:
+                    raise ValueError(
+                        f"Operators must be among those of this space, but got {name!r} in "
+                        f"{cell}. The space has {', '.join(self.operators)}."
+                    )
+
+    def suggest(self, trial: BaseTrial) -> Cell:
+        """Suggest a cell; works under every Optuna sampler.
+
+        The parameters are ``blocks`` and, for block ``i`` from 0, ``b{i}_in1``, ``b{i}_op1``,
+        ``b{i}_in2`` and ``b{i}_op2``; their distributions never change.
+        """
+        blocks = trial.suggest_int("blocks", 0, self.max_blocks)
+        cell = []
+        for i in range(blocks):
+            inputs = self.inputs(i)
+            cell.append(
+                Block(
+                    trial.suggest_categorical(f"b{i}_in1", inputs),
+                    trial.suggest_categorical(f"b{i}_op1", self.operators),
+                    trial.suggest_categorical(f"b{i}_in2", inputs),
+                    trial.suggest_categorical(f"b{i}_op2", self.operators),
+                )
+            )
+        return Cell(cell)
+
+    def new_blocks(self, index: int) -> npt.NDArray[np.int8]:
+        """Return the distinct blocks that can stand at ``index`` (Sec. 4.1.1).
+
+        Of a block and its mirror image the one with ``in2 >= in1 and (in2 != in1 or op2 >=
+        op1)`` is kept.
+
+        Returns:
+            ``(m, 4)`` array of ``(in1, op1, in2, op2)``, operators as indices.
+        """
+        values = np.array(self.inputs(index), dtype=np.int8)
+        count = len(self.operators)
+        branches = np.stack(
+            [np.repeat(values, count), np.tile(np.arange(count, dtype=np.int8), len(values))], 1
+        )
+        first, second = np.triu_indices(len(branches))
+        return np.concatenate([branches[first], branches[second]], axis=1)
+
+    def first_level(self) -> CellBatch:
+        """Return all cells of one block, 300 for the thesis' space, in canonical form."""
+        return CellBatch(self, self.new_blocks(0)[:, None, :])
+
+    def expand(self, cells: Sequence[Cell]) -> CellBatch:
+        """Return every cell that has one block more than one of these (Sec. 4.3.1).
+
+        Args:
+            cells: Cells that all have the same number of blocks.
+
+        Returns:
+            The distinct cells in canonical form, in an order that does not depend on that of
+            ``cells``.
+
+        Raises:
+            ValueError: The cells differ in length or are at ``max_blocks`` already.
+        """
+        batch = CellBatch.from_cells(self, cells)
+        lengths = np.unique(batch.lengths)
+        if len(lengths) > 1:
+            raise ValueError(
+                "`cells` must all have the same number of blocks, "
+                f"but got {lengths.tolist()}. Expand one level at a time."
+            )
+        b = int(lengths[0]) if len(lengths) else 0
+        if b >= self.max_blocks:
+            raise ValueError(
+                f"`cells` must have fewer than max_blocks={self.max_blocks} blocks, but got {b}."
+            )
+        blocks = self.new_blocks(b)
+        n, m = len(batch), len(blocks)
+        children = np.empty((n, m, b + 1, 4), dtype=np.int8)
+        children[:, :, :b] = batch.encoding[:, None, :b]
+        children[:, :, b] = blocks
+        return CellBatch(self, children.reshape(n * m, b + 1, 4)).unique()
+
+    def profile(self) -> tuple[LevelProfile, ...]:
+        """Return the sizes of levels 1 ... ``max_blocks``, before any training (Sec. 4.1.3)."""
+        levels, bound = [], 1
+        for b in range(1, self.max_blocks + 1):
+            inputs = self.lookbacks + b - 1
+            branches = inputs * len(self.operators)
+            new = branches * (branches + 1) // 2
+            bound *= new
+            levels.append(LevelProfile(b, inputs, new, bound))
+        return tuple(levels)
+
+
+def _check_range(name: str, value: int, largest: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"`{name}` must be an integer, but got {value!r}.")
+    if not 1 <= value <= largest:
+        raise ValueError(f"`{name}` must be between 1 and {largest}, but got {value}.")

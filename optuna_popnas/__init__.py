@@ -1,1 +1,82 @@
-"""POPNASv2 as an Optuna sampler."""
+"""POPNASv2, Pareto-optimal progressive neural architecture search, as an Optuna sampler.
+
+The paper is A. Falanti's thesis "POPNASv2: an efficient multi-objective neural architecture
+search technique" (Politecnico di Milano, 2022). PyTorch and CatBoost are loaded when first
+needed, so that importing this package is about as quick as importing Optuna.
+"""
+
+from importlib import import_module
+from typing import Any, TYPE_CHECKING
+
+from optuna_popnas._version import __version__
+from optuna_popnas.space import Block
+from optuna_popnas.space import Cell
+from optuna_popnas.space import CellBatch
+from optuna_popnas.space import PAPER_OPERATORS
+from optuna_popnas.space import register_operator
+from optuna_popnas.space import SearchSpace
+
+
+if TYPE_CHECKING:
+    from optuna_popnas.networks import build_network
+    from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.sampler import POPNASSampler
+    from optuna_popnas.training import export
+    from optuna_popnas.training import load_dataset
+    from optuna_popnas.training import retrain
+    from optuna_popnas.training import select
+    from optuna_popnas.training import train_cell
+    from optuna_popnas.training import TrainingConfig
+    from optuna_popnas.training import TrainingObjective
+    from optuna_popnas.visualization import report
+
+_LAZY = {
+    "NetworkConfig": "networks",
+    "POPNASSampler": "sampler",
+    "TrainingConfig": "training",
+    "TrainingObjective": "training",
+    "build_network": "networks",
+    "export": "training",
+    "load_dataset": "training",
+    "report": "visualization",
+    "retrain": "training",
+    "select": "training",
+    "train_cell": "training",
+}
+_SUBPACKAGES = ("networks", "predictors", "sampler", "search", "training", "visualization")
+
+__all__ = [
+    "Block",
+    "Cell",
+    "CellBatch",
+    "NetworkConfig",
+    "PAPER_OPERATORS",
+    "POPNASSampler",
+    "SearchSpace",
+    "TrainingConfig",
+    "TrainingObjective",
+    "__version__",
+    "build_network",
+    "export",
+    "load_dataset",
+    "register_operator",
+    "report",
+    "retrain",
+    "select",
+    "train_cell",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    elif name in _SUBPACKAGES:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_SUBPACKAGES})

@@ -183,11 +183,22 @@ class SearchSpace:
         """Return all cells of one block, 300 for the thesis' space, in canonical form."""
         return CellBatch(self, self.new_blocks(0)[:, None, :])
 
-    def expand(self, cells: Sequence[Cell]) -> CellBatch:
+    def expand(
+        self,
+        cells: Sequence[Cell],
+        *,
+        merge_equivalent: bool = True,
+        max_encodings: int | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> CellBatch:
         """Return every cell that has one block more than one of these (Sec. 4.3.1).
 
         Args:
             cells: Cells that all have the same number of blocks.
+            merge_equivalent: Keep one of equivalent cells. POPNASv1 keeps all.
+            max_encodings: If there are more pairs of a cell and a new block, take a sample of
+                this size.
+            rng: Draws the sample; needed with ``max_encodings``.
 
         Returns:
             The distinct cells in canonical form, in an order that does not depend on that of
@@ -210,10 +221,21 @@ class SearchSpace:
             )
         blocks = self.new_blocks(b)
         n, m = len(batch), len(blocks)
-        children = np.empty((n, m, b + 1, 4), dtype=np.int8)
-        children[:, :, :b] = batch.encoding[:, None, :b]
-        children[:, :, b] = blocks
-        return CellBatch(self, children.reshape(n * m, b + 1, 4)).unique()
+        if max_encodings is not None and n * m > max_encodings:
+            if rng is None:
+                raise ValueError("`rng` must be given with `max_encodings`, but got None.")
+            pairs = np.sort(rng.choice(n * m, size=max_encodings, replace=False))
+            parent, block = pairs // m, pairs % m
+            children = np.empty((len(pairs), b + 1, 4), dtype=np.int8)
+            children[:, :b] = batch.encoding[parent, :b]
+            children[:, b] = blocks[block]
+        else:
+            grid = np.empty((n, m, b + 1, 4), dtype=np.int8)
+            grid[:, :, :b] = batch.encoding[:, None, :b]
+            grid[:, :, b] = blocks
+            children = grid.reshape(n * m, b + 1, 4)
+        expanded = CellBatch(self, children)
+        return expanded.unique() if merge_equivalent else expanded
 
     def profile(self) -> tuple[LevelProfile, ...]:
         """Return the sizes of levels 1 ... ``max_blocks``, before any training (Sec. 4.1.3)."""

@@ -1,0 +1,48 @@
+"""The search itself (Sec. 4.3): fronts, exploration, plans. Pure: no Optuna, no PyTorch."""
+
+from optuna_popnas.search.beam import Estimates
+from optuna_popnas.search.beam import plan_level
+from optuna_popnas.search.exploration import exploration_front
+from optuna_popnas.search.exploration import exploration_sets
+from optuna_popnas.search.exploration import ExplorationSets
+from optuna_popnas.search.models import PredictorLike
+from optuna_popnas.search.models import Predictors
+from optuna_popnas.search.observation import decode_cell
+from optuna_popnas.search.observation import encode_cell
+from optuna_popnas.search.observation import Observation
+from optuna_popnas.search.observation import Plan
+from optuna_popnas.search.observation import PlannedCell
+from optuna_popnas.search.observation import Probe
+from optuna_popnas.search.observation import SearchConfig
+from optuna_popnas.search.pareto import hypervolume
+from optuna_popnas.search.pareto import pareto_front
+from optuna_popnas.search.pareto import top_accuracy
+from optuna_popnas.search.progress import expected_trials
+from optuna_popnas.search.progress import next_wave
+from optuna_popnas.search.progress import prediction_quality
+from optuna_popnas.search.progress import PredictionQuality
+
+
+__all__ = [
+    "Estimates",
+    "ExplorationSets",
+    "Observation",
+    "Plan",
+    "PlannedCell",
+    "PredictionQuality",
+    "PredictorLike",
+    "Predictors",
+    "Probe",
+    "SearchConfig",
+    "decode_cell",
+    "encode_cell",
+    "expected_trials",
+    "exploration_front",
+    "exploration_sets",
+    "hypervolume",
+    "next_wave",
+    "pareto_front",
+    "plan_level",
+    "prediction_quality",
+    "top_accuracy",
+]

@@ -1,0 +1,324 @@
+"""From finished cells to the next level (Sec. 4.3, Algorithm 4.1).
+
+:func:`plan_level` is a pure function of the finished cells, the settings and a seed, but for
+the probe it may call. Two planners that know the same cells write the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from optuna_popnas.search.exploration import exploration_front
+from optuna_popnas.search.exploration import exploration_sets
+from optuna_popnas.search.models import predict
+from optuna_popnas.search.models import Predictors
+from optuna_popnas.search.models import TimeModel
+from optuna_popnas.search.models import TrainingData
+from optuna_popnas.search.observation import Observation
+from optuna_popnas.search.observation import Plan
+from optuna_popnas.search.observation import PlannedCell
+from optuna_popnas.search.observation import Probe
+from optuna_popnas.search.observation import SearchConfig
+from optuna_popnas.search.pareto import pareto_front
+from optuna_popnas.search.pareto import top_accuracy
+from optuna_popnas.space import Cell
+from optuna_popnas.space import CellBatch
+from optuna_popnas.space import SearchSpace
+
+
+Floats = npt.NDArray[np.float64]
+
+_SAMPLE = 300  # estimates kept in a plan for the figures
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Predictions for candidates.
+
+    Args:
+        cells: ``n`` candidates.
+        accuracy: ``(n,)`` predicted accuracy.
+        seconds: ``(n,)`` predicted time, or None.
+        accuracy_std: ``(n,)`` standard deviations, or None where the predictor has none.
+        seconds_std: Likewise.
+        costs: Computed costs by name, ``(n,)`` each.
+    """
+
+    cells: CellBatch
+    accuracy: Floats
+    seconds: Floats | None = None
+    accuracy_std: Floats | None = None
+    seconds_std: Floats | None = None
+    costs: Mapping[str, npt.NDArray[Any]] | None = None
+
+    def take(self, rows: npt.NDArray[Any]) -> Estimates:
+        """Return the candidates at these rows (or where this mask is true)."""
+
+        def some(values: Floats | None) -> Floats | None:
+            return None if values is None else values[rows]
+
+        return Estimates(
+            self.cells.take(rows),
+            self.accuracy[rows],
+            some(self.seconds),
+            some(self.accuracy_std),
+            some(self.seconds_std),
+            {name: column[rows] for name, column in (self.costs or {}).items()},
+        )
+
+
+def plan_level(
+    space: SearchSpace,
+    level: int,
+    observations: Sequence[Observation],
+    config: SearchConfig,
+    predictors: Predictors | None = None,
+    *,
+    wave: int = 0,
+    probes: Sequence[Probe] = (),
+    rng: np.random.Generator,
+) -> Plan:
+    """Choose the cells of a level (Algorithm 4.1).
+
+    Args:
+        space: The search space.
+        level: Blocks per cell; 0 is the empty cell, 1 all one-block cells.
+        observations: Every finished cell so far.
+        config: The settings.
+        predictors: The models; not needed below level 2.
+        wave: Number of the wave. With ``config.pilot``, wave 0 is the pilot.
+        probes: Estimates of earlier calls of the probe.
+        rng: Samples candidates, pilots and probes.
+
+    Returns:
+        The plan, front first, then exploration cells, then reserves; empty if the search cannot
+        go on.
+    """
+    if level == 0:
+        return Plan(0, wave, (PlannedCell(Cell(), "empty"),))
+    if level == 1:
+        cells = space.first_level()
+        planned = tuple(PlannedCell(cell, "first") for cell in cells)
+        return Plan(1, wave, planned, {"candidates": len(cells)})
+    if predictors is None:
+        raise ValueError("`predictors` must be given from level 2 on, but got None.")
+
+    started = time.monotonic()
+    data = _training_data(space, observations)
+    parents = data.cells.take(data.cells.lengths == level - 1).unique()
+    if len(parents) == 0:
+        message = f"No cell of {level - 1} blocks has finished, so none can grow."
+        return Plan(level, wave, (), {"message": message, "candidates": 0})
+    candidates, facts = _candidates(space, parents, config, rng)
+    trained = np.isin(candidates.keys, data.cells.keys)
+    if config.mode != "popnas-v1" and trained.any():
+        facts["already_trained"] = int(trained.sum())
+        candidates = candidates.take(~trained)
+        if len(candidates) == 0:
+            message = f"Every cell of {level} blocks that can follow has been trained."
+            return Plan(level, wave, (), {"message": message, **facts})
+    if config.pilot and wave == 0:
+        return _pilot(level, wave, candidates, config, facts, rng)
+
+    fit_started = time.monotonic()
+    predictors.accuracy.fit(data.cells, data.accuracy)
+    facts["fit_accuracy_seconds"] = round(time.monotonic() - fit_started, 3)
+    timing = TimeModel(predictors, data, list(probes), config)
+    timing.fit()
+    timing.probe_spread(candidates, rng)
+    accuracy, accuracy_std = predict(predictors.accuracy, candidates)
+    costs = {} if predictors.cost is None else dict(predictors.cost(candidates))
+
+    def estimate() -> Estimates:
+        seconds, seconds_std = timing.predict(candidates)
+        return Estimates(candidates, accuracy, seconds, accuracy_std, seconds_std, costs)
+
+    estimates = estimate()
+    if timing.can_probe:
+        # Those about to enter the front are timed before they are trusted.
+        inside = _within_limits(estimates, config)
+        timing.probe_all(inside.cells.take(select_front(inside, config)))
+        estimates = estimate()
+    facts |= timing.facts(space)
+
+    inside = _within_limits(estimates, config)
+    facts["over_limit"] = len(candidates) - len(inside.cells)
+    facts["sample"] = _sample(estimates, rng)
+    if len(inside.cells) == 0:
+        facts["message"] = (
+            f"None of {len(candidates)} candidates of {level} blocks is predicted to be within "
+            "the limits, so the search ends here."
+        )
+        facts["plan_seconds"] = round(time.monotonic() - started, 3)
+        return Plan(level, wave, (), facts)
+    planned, chosen_facts = choose(inside, config, last=level == space.max_blocks)
+    facts |= chosen_facts
+    facts["plan_seconds"] = round(time.monotonic() - started, 3)
+    return Plan(level, wave, planned, facts)
+
+
+def choose(
+    estimates: Estimates, config: SearchConfig, *, last: bool
+) -> tuple[tuple[PlannedCell, ...], dict[str, Any]]:
+    """Pick front, exploration cells and reserves from candidates within the limits.
+
+    Args:
+        estimates: The candidates, all of the same number of blocks.
+        config: The settings.
+        last: Whether this is the last level, which has no exploration step.
+    """
+    facts: dict[str, Any] = {}
+    front = select_front(estimates, config)
+    facts["front"] = len(front)
+    exploration = np.empty(0, dtype=np.intp)
+    if config.mode == "popnas" and not last:
+        blocks = int(estimates.cells.lengths[0])
+        sets = exploration_sets(estimates.cells.take(front), blocks=blocks)
+        names = estimates.cells.space.operators
+        facts["exploration_inputs"] = list(sets.inputs)
+        facts["exploration_operators"] = [names[index] for index in sets.operators]
+        exploration = exploration_front(
+            estimates.cells,
+            optimistic(estimates, config),
+            cost_matrix(estimates, config),
+            front,
+            sets,
+            max_size=config.max_exploration_children,
+        )
+    facts["exploration"] = len(exploration)
+    reserve = _reserve(estimates, config, np.concatenate([front, exploration]))
+    roles = (
+        ["front"] * len(front) + ["exploration"] * len(exploration) + ["reserve"] * len(reserve)
+    )
+    rows = np.concatenate([front, exploration, reserve]).astype(np.intp)
+    return planned_cells(estimates.take(rows), roles), facts
+
+
+def select_front(estimates: Estimates, config: SearchConfig) -> npt.NDArray[np.intp]:
+    """Return the rows of the beam: the Pareto front, or PNAS' most accurate cells."""
+    keys = estimates.cells.keys
+    accuracy = optimistic(estimates, config)
+    costs = cost_matrix(estimates, config)
+    if config.mode == "pnas" or costs.shape[1] == 0:
+        return top_accuracy(accuracy, keys, max_size=config.max_children)
+    return pareto_front(accuracy, costs, keys, max_size=config.max_children)
+
+
+def optimistic(estimates: Estimates, config: SearchConfig) -> Floats:
+    """Return the accuracies that are compared, ``(n,)``."""
+    if config.optimism == 0 or estimates.accuracy_std is None:
+        return estimates.accuracy
+    return estimates.accuracy + config.optimism * estimates.accuracy_std
+
+
+def cost_matrix(estimates: Estimates, config: SearchConfig) -> Floats:
+    """Return the objectives to be minimised, ``(n, d)``, time first."""
+    columns = [] if estimates.seconds is None else [estimates.seconds]
+    columns += [(estimates.costs or {})[name] for name in config.objectives]
+    matrix = np.empty((len(estimates.accuracy), len(columns)))
+    for index, column in enumerate(columns):
+        matrix[:, index] = column
+    return matrix
+
+
+def planned_cells(estimates: Estimates, roles: Sequence[str]) -> tuple[PlannedCell, ...]:
+    """Return each candidate with its role and predictions."""
+
+    def column(values: Floats | None) -> list[float | None]:
+        if values is None:
+            return [None] * len(roles)
+        return [float(value) if np.isfinite(value) else None for value in values]
+
+    columns = (
+        estimates.accuracy,
+        estimates.seconds,
+        estimates.accuracy_std,
+        estimates.seconds_std,
+    )
+    return tuple(map(PlannedCell, estimates.cells, roles, *map(column, columns)))
+
+
+def _training_data(space: SearchSpace, observations: Sequence[Observation]) -> TrainingData:
+    """Finished cells in an order that does not depend on when they finished."""
+    batch = CellBatch.from_cells(space, [item.cell for item in observations]).canonical()
+    accuracy = np.array([item.accuracy for item in observations], dtype=np.float64)
+    timed = all(item.seconds is not None for item in observations)
+    seconds = np.array([item.seconds if timed else 0.0 for item in observations], dtype=np.float64)
+    order = np.lexsort([seconds, accuracy, batch.keys, batch.lengths])
+    return TrainingData(batch.take(order), accuracy[order], seconds[order] if timed else None)
+
+
+def _candidates(
+    space: SearchSpace, parents: CellBatch, config: SearchConfig, rng: np.random.Generator
+) -> tuple[CellBatch, dict[str, Any]]:
+    encodings = len(parents) * len(space.new_blocks(int(parents.lengths[0])))
+    candidates = space.expand(
+        parents,
+        merge_equivalent=config.mode != "popnas-v1",
+        max_encodings=config.max_candidates,
+        rng=rng,
+    )
+    facts = {
+        "parents": len(parents),
+        "encodings": encodings,
+        "candidates": len(candidates),
+        "sampled": encodings > config.max_candidates,
+    }
+    return candidates, facts
+
+
+def _pilot(
+    level: int,
+    wave: int,
+    candidates: CellBatch,
+    config: SearchConfig,
+    facts: dict[str, Any],
+    rng: np.random.Generator,
+) -> Plan:
+    from optuna_popnas.predictors.spread import spread_cells
+
+    rows = spread_cells(candidates, min(config.pilot, len(candidates)), rng=rng)
+    planned = tuple(PlannedCell(cell, "pilot") for cell in candidates.take(rows))
+    return Plan(level, wave, planned, facts)
+
+
+def _within_limits(estimates: Estimates, config: SearchConfig) -> Estimates:
+    """Drop candidates over the time limit (T) or over a limit of a computed cost."""
+    inside = np.ones(len(estimates.cells), dtype=bool)
+    if config.time_limit is not None and estimates.seconds is not None:
+        inside &= estimates.seconds <= config.time_limit
+    for name, limit in config.limits.items():
+        inside &= (estimates.costs or {})[name] <= limit
+    return estimates if inside.all() else estimates.take(inside)
+
+
+def _reserve(
+    estimates: Estimates, config: SearchConfig, taken: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    """Next-best rows: the fronts that appear when the earlier ones are taken away."""
+    left = np.ones(len(estimates.cells), dtype=bool)
+    left[taken] = False
+    rows: list[int] = []
+    while len(rows) < config.reserve and left.any():
+        remaining = np.flatnonzero(left)
+        layer = remaining[select_front(estimates.take(remaining), config)]
+        layer = layer[: config.reserve - len(rows)]
+        rows.extend(layer.tolist())
+        left[layer] = False
+    return np.array(rows, dtype=np.intp)
+
+
+def _sample(estimates: Estimates, rng: np.random.Generator) -> list[list[float]]:
+    """Some estimates for the figures: ``[accuracy, seconds]`` or ``[accuracy]``."""
+    count = min(_SAMPLE, len(estimates.cells))
+    rows = np.sort(rng.choice(len(estimates.cells), size=count, replace=False))
+    columns = [estimates.accuracy[rows]]
+    if estimates.seconds is not None:
+        columns.append(estimates.seconds[rows])
+    return [[float(f"{value:.4g}") for value in row] for row in np.stack(columns, 1).tolist()]

@@ -1,0 +1,144 @@
+"""The models of one planning step, and the probes that the time model learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+import time
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from optuna_popnas.search.observation import encode_cell
+from optuna_popnas.search.observation import Probe
+from optuna_popnas.search.observation import SearchConfig
+from optuna_popnas.space import Cell
+from optuna_popnas.space import CellBatch
+from optuna_popnas.space import SearchSpace
+
+
+Floats = npt.NDArray[np.float64]
+#: Costs that follow from the cells alone: name -> ``(n,)`` array.
+CostFunction = Callable[[CellBatch], Mapping[str, npt.NDArray[Any]]]
+
+
+class PredictorLike(Protocol):
+    """What planning needs of a predictor."""
+
+    def fit(self, cells: Sequence[Cell], values: npt.ArrayLike) -> Any: ...
+
+    def predict(self, cells: Sequence[Cell], return_std: bool = ...) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Predictors:
+    """The models of one planning step, not fitted yet.
+
+    Args:
+        accuracy: Predicts validation accuracy.
+        seconds: Predicts training time; None in PNAS mode.
+        probe: Estimates one cell's training time by running it for a moment.
+        cost: Computes parameters and the like.
+    """
+
+    accuracy: PredictorLike
+    seconds: PredictorLike | None = None
+    probe: Callable[[Cell], float] | None = None
+    cost: CostFunction | None = None
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Finished cells, encoded.
+
+    Args:
+        cells: ``n`` cells in canonical form and order.
+        accuracy: ``(n,)`` measured accuracies.
+        seconds: ``(n,)`` measured training times, or None.
+    """
+
+    cells: CellBatch
+    accuracy: Floats
+    seconds: Floats | None
+
+
+class TimeModel:
+    """The time model of one planning step and the probes that it learns from."""
+
+    def __init__(
+        self,
+        predictors: Predictors,
+        data: TrainingData,
+        probes: list[Probe],
+        config: SearchConfig,
+    ) -> None:
+        self._model = None if config.mode == "pnas" else predictors.seconds
+        if data.seconds is None:
+            self._model = None
+        self._probe = predictors.probe
+        self._data = data
+        self._config = config
+        self._old = probes
+        self._new: list[Probe] = []
+        self._seconds = {"fit_time_seconds": 0.0, "probe_seconds": 0.0}
+
+    @property
+    def can_probe(self) -> bool:
+        return self._model is not None and self._probe is not None and self._config.probes > 0
+
+    def fit(self) -> None:
+        if self._model is None or self._data.seconds is None:
+            return
+        started = time.monotonic()
+        space = self._data.cells.space
+        probes = [*self._old, *self._new]
+        cells: Sequence[Cell] = self._data.cells
+        seconds = self._data.seconds
+        if probes:
+            cells = CellBatch.from_cells(space, [*cells, *(probe.cell for probe in probes)])
+            seconds = np.concatenate([seconds, [probe.seconds for probe in probes]])
+        self._model.fit(cells, seconds)
+        self._seconds["fit_time_seconds"] += time.monotonic() - started
+
+    def probe_spread(self, candidates: CellBatch, rng: np.random.Generator) -> None:
+        if self.can_probe:
+            from optuna_popnas.predictors.spread import spread_cells
+
+            count = min(self._config.probes, len(candidates))
+            self.probe_all(candidates.take(spread_cells(candidates, count, rng=rng)))
+
+    def probe_all(self, cells: CellBatch) -> None:
+        if self._probe is None:
+            return
+        started = time.monotonic()
+        known = {probe.cell for probe in (*self._old, *self._new)}
+        for cell in cells:
+            if cell not in known:
+                seconds = float(self._probe(cell))
+                if np.isfinite(seconds) and seconds > 0:
+                    self._new.append(Probe(cell, seconds))
+        self._seconds["probe_seconds"] += time.monotonic() - started
+        self.fit()
+
+    def predict(self, candidates: CellBatch) -> tuple[Floats | None, Floats | None]:
+        if self._model is None:
+            return None, None
+        seconds, std = predict(self._model, candidates)
+        return np.maximum(seconds, 0.0), std
+
+    def facts(self, space: SearchSpace) -> dict[str, Any]:
+        facts: dict[str, Any] = {key: round(value, 3) for key, value in self._seconds.items()}
+        facts["probes"] = [
+            [encode_cell(probe.cell, space), float(f"{probe.seconds:.6g}")] for probe in self._new
+        ]
+        return facts
+
+
+def predict(model: PredictorLike, cells: CellBatch) -> tuple[Floats, Floats | None]:
+    """Predictions, and standard deviations where the model has them."""
+    if "return_std" in signature(model.predict).parameters:
+        mean, std = model.predict(cells, return_std=True)
+        return np.asarray(mean, dtype=np.float64), np.asarray(std, dtype=np.float64)
+    return np.asarray(model.predict(cells), dtype=np.float64), None

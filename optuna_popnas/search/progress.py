@@ -1,0 +1,92 @@
+"""Where a search stands: what comes after a plan, and how good its predictions were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from optuna_popnas.search.observation import Plan
+from optuna_popnas.search.observation import SearchConfig
+from optuna_popnas.space import SearchSpace
+
+
+class PredictionQuality(NamedTuple):
+    """How well a level was predicted before it was trained (Sec. 6.2).
+
+    Attributes:
+        cells: Cells that were predicted and trained.
+        rho: Spearman's rank correlation, or None where it is not defined.
+        mape: Mean absolute percentage error, or None where it is not defined.
+    """
+
+    cells: int
+    rho: float | None
+    mape: float | None
+
+
+def next_wave(plans: Sequence[Plan], space: SearchSpace) -> tuple[int, int] | None:
+    """Return the level and wave to be planned once every cell of the last plan is done.
+
+    Args:
+        plans: All plans so far, in order.
+        space: The search space.
+
+    Returns:
+        ``(level, wave)``, or None when the search has ended.
+    """
+    if not plans:
+        return 0, 0
+    last = plans[-1]
+    if not last.cells:
+        return None
+    if all(planned.role == "pilot" for planned in last.cells):
+        return last.level, last.wave + 1
+    if last.level >= space.max_blocks:
+        return None
+    return last.level + 1, 0
+
+
+def expected_trials(config: SearchConfig, space: SearchSpace, plans: Sequence[Plan]) -> int:
+    """Return how many trainings the whole search takes at most, given the plans so far."""
+    done = {plan.level: 0 for plan in plans}
+    for plan in plans:
+        done[plan.level] += sum(planned.role != "reserve" for planned in plan.cells)
+    if plans and not plans[-1].cells:
+        return sum(done.values())
+    total = 0
+    for level in range(space.max_blocks + 1):
+        if level in done:
+            total += done[level]
+        elif level == 0:
+            total += 1
+        elif level == 1:
+            total += len(space.new_blocks(0))
+        else:
+            explores = config.mode == "popnas" and level < space.max_blocks
+            total += config.max_children + explores * config.max_exploration_children
+            total += config.pilot
+    return total
+
+
+def prediction_quality(predicted: npt.ArrayLike, measured: npt.ArrayLike, /) -> PredictionQuality:
+    """Return Spearman's rho and the mean absolute percentage error (Sec. 6.2).
+
+    Args:
+        predicted: ``(n,)`` predictions; NaN where there was none.
+        measured: ``(n,)`` measurements.
+    """
+    guess = np.asarray(predicted, dtype=np.float64)
+    truth = np.asarray(measured, dtype=np.float64)
+    known = np.isfinite(guess) & np.isfinite(truth)
+    guess, truth = guess[known], truth[known]
+    count = len(guess)
+    rho = mape = None
+    if count >= 2 and np.ptp(guess) > 0 and np.ptp(truth) > 0:
+        rho = float(np.corrcoef(rankdata(guess), rankdata(truth))[0, 1])
+    if count and (truth != 0).all():
+        mape = float(np.mean(np.abs(guess - truth) / np.abs(truth)) * 100)
+    return PredictionQuality(count, rho, mape)

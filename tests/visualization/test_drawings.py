@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import pytest
+
+from optuna_popnas.space import Cell
+from optuna_popnas.space import SearchSpace
+from optuna_popnas.visualization import draw_cell
+from optuna_popnas.visualization import draw_network
+from optuna_popnas.visualization.cell_drawing import get_cell_graph
+from optuna_popnas.visualization.network_drawing import get_network_stages
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+# c and c' of Sec. 4.1.2, drawn in Fig. 4.2, and the cell of Fig. 5.4.
+FIG_4_2 = Cell(
+    [
+        (-2, "3x3 conv", -1, "2x2 maxpool"),
+        (0, "3x3 conv", -1, "2x2 maxpool"),
+        (-2, "5x5 dconv", 1, "3x3 dconv"),
+        (-1, "2x2 maxpool", -1, "identity"),
+    ]
+)
+FIG_4_2_PERMUTED = Cell(
+    [
+        (-1, "2x2 maxpool", -1, "identity"),
+        (-2, "3x3 conv", -1, "2x2 maxpool"),
+        (1, "3x3 conv", -1, "2x2 maxpool"),
+        (-2, "5x5 dconv", 2, "3x3 dconv"),
+    ]
+)
+FIG_5_4 = Cell(
+    [
+        (-2, "3x3 conv", -1, "2x2 maxpool"),
+        (-1, "2x2 maxpool", -1, "1x7-7x1 conv"),
+        (0, "3x3 conv", -1, "1x7-7x1 conv"),
+    ]
+)
+
+
+def shape(**changes: object) -> SimpleNamespace:
+    values = {"motifs": 3, "normal_cells": 2, "filters": 24, "multi_output": False}
+    return SimpleNamespace(**{**values, **changes})
+
+
+def texts(drawing: str) -> list[str]:
+    root = ElementTree.fromstring(drawing)
+    return [element.text or "" for element in root.iter(f"{SVG}text")]
+
+
+def test_graph_of_figure_4_2() -> None:
+    nodes, edges = get_cell_graph(FIG_4_2)
+    kinds = [node.kind for node in nodes]
+    assert kinds.count("input") == 2
+    assert kinds.count("operator") == 8
+    assert kinds.count("add") == 4
+    assert kinds.count("concat") == kinds.count("output") == 1
+    # 8 edges into operators, 8 into joins, 2 into the concatenation, 1 into the output.
+    assert len(edges) == 19
+    assert all(nodes[a].layer < nodes[b].layer for a, b in edges)
+    assert next(node.label for node in nodes if node.kind == "concat") == "concat 2, 1x1 conv"
+
+
+def test_graph_without_concatenation() -> None:
+    nodes, _ = get_cell_graph(Cell([(-2, "3x3 conv", -1, "identity")]))
+    assert [node.kind for node in nodes].count("concat") == 0
+
+
+def test_equivalent_cells_have_the_same_labels() -> None:
+    assert sorted(texts(draw_cell(FIG_4_2))) == sorted(texts(draw_cell(FIG_4_2_PERMUTED)))
+
+
+def test_scores_of_figure_5_4() -> None:
+    scores = {"3x3 conv": 0.6, "2x2 maxpool": 0.1, "1x7-7x1 conv": 1.0}
+    written = texts(draw_cell(FIG_5_4, scores=scores, title="Fig. 5.4"))
+    assert written.count("3x3 conv (0.6)") == 2
+    assert written.count("1x7-7x1 conv (1)") == 2
+    assert "Fig. 5.4" in written
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2, 5, 12])
+def test_boxes_of_a_row_do_not_overlap(blocks: int) -> None:
+    space = SearchSpace(max_blocks=12)
+    names = space.operators
+    cell = Cell(
+        [
+            (-2 if i % 2 else -1, names[i % 12], i - 1 if i else -2, names[(i * 5) % 12])
+            for i in range(blocks)
+        ]
+    )
+    root = ElementTree.fromstring(draw_cell(cell))
+    width = float(root.attrib["width"])
+    rows: dict[str, list[tuple[float, float]]] = {}
+    for box in root.iter(f"{SVG}rect"):
+        left = float(box.attrib["x"])
+        rows.setdefault(box.attrib["y"], []).append((left, left + float(box.attrib["width"])))
+    assert len(rows) >= 2
+    for spans in rows.values():
+        spans.sort()
+        assert spans[0][0] >= 0
+        assert spans[-1][1] <= width
+        assert all(a[1] < b[0] for a, b in zip(spans, spans[1:]))
+
+
+def test_text_is_escaped() -> None:
+    drawing = draw_cell(Cell([(-1, "identity", -1, "identity")]), title="a < b & c")
+    assert "a < b & c" in texts(drawing)
+
+
+def test_notebooks_show_cells() -> None:
+    assert FIG_5_4._repr_svg_() == draw_cell(FIG_5_4)
+
+
+def test_join_by_concatenation() -> None:
+    cell = Cell([(-1, "identity", -1, "3x3 conv")])
+    assert "concat" in texts(draw_cell(cell, join="concat"))
+
+
+def test_stages_of_the_thesis_network() -> None:
+    stages = get_network_stages(FIG_5_4, shape(), image_size=32)
+    assert [stage.kind == "reduction" for stage in stages] == [
+        False, False, True, False, False, True, False, False,
+    ]  # fmt: skip
+    assert [stage.filters for stage in stages] == [24, 24, 48, 48, 48, 96, 96, 96]
+    assert [stage.height for stage in stages] == [32, 32, 16, 16, 16, 8, 8, 8]
+    assert all(stage.built for stage in stages)
+    assert stages[0].sources == (-1, -1)
+    assert stages[1].sources == (-1, 0)
+
+
+def test_skip_only_cell_builds_every_other_cell() -> None:
+    cell = Cell([(-2, "3x3 conv", -2, "identity")])
+    stages = get_network_stages(cell, shape())
+    assert [index for index, stage in enumerate(stages) if stage.built] == [1, 3, 5, 7]
+    assert texts(draw_network(cell, shape())).count("not built") == 4
+
+
+def test_odd_sizes_round_up() -> None:
+    stages = get_network_stages(FIG_5_4, shape(), image_size=(7, 9))
+    assert (stages[2].height, stages[2].width) == (4, 5)
+
+
+def test_deep_networks_are_collapsed() -> None:
+    stages = get_network_stages(FIG_5_4, shape(motifs=4, normal_cells=5))
+    assert [(stage.kind, stage.count) for stage in stages] == [
+        ("normal", 5), ("reduction", 1), ("normal", 5), ("reduction", 1),
+        ("normal", 5), ("reduction", 1), ("normal", 5),
+    ]  # fmt: skip
+    assert "5 x normal" in texts(draw_network(FIG_5_4, shape(motifs=4, normal_cells=5)))
+
+
+def test_empty_cell_is_pooling_and_linear() -> None:
+    assert texts(draw_network(Cell(), shape())) == ["image", "pooling", "linear", "softmax"]
+
+
+def test_multi_output_draws_a_head_per_cell() -> None:
+    assert texts(draw_network(FIG_5_4, shape(multi_output=True))).count("output") == 7

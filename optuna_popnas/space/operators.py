@@ -37,8 +37,8 @@ class OperatorFamily:
             ``kernel`` is the tuple of the groups. The module maps
             ``(N, in_channels, H, W)`` to ``(N, out_channels, ceil(H/stride), ceil(W/stride))``.
         cost: ``cost(kernel, in_channels, out_channels, stride, height, width) ->
-            (parameters, macs)`` for one image whose *output* is ``height x width``; integer
-            arrays broadcast. ``None``: the module is built once without memory and measured.
+            (parameters, macs)`` for one image whose *input* is ``height x width``. ``None``: the
+            module is built without memory and measured.
         example: A valid name, shown in error messages.
         mirrored: The kernel is written twice, as in ``1x7-7x1 conv``: the second pair must be
             the first one turned round.

@@ -11,9 +11,7 @@ SPACE = SearchSpace(PAPER_OPERATORS, max_blocks=5, lookbacks=2)
 
 
 @st.composite
-def cells(
-    draw: st.DrawFn, min_blocks: int = 0, max_blocks: int = 5, operators: int = 12
-) -> Cell:
+def cells(draw: st.DrawFn, min_blocks: int = 0, max_blocks: int = 5, operators: int = 12) -> Cell:
     names = st.sampled_from(PAPER_OPERATORS[:operators])
     count = draw(st.integers(min_blocks, max_blocks))
     inputs = [st.sampled_from(SPACE.inputs(i)) for i in range(count)]
@@ -27,9 +25,7 @@ def rearranged(draw: st.DrawFn, cell: Cell) -> Cell:
     place: dict[int, int] = {}
     blocks = []
     while left:
-        ready = [
-            i for i in left if all(v < 0 or v in place for v in (cell[i].in1, cell[i].in2))
-        ]
+        ready = [i for i in left if all(v < 0 or v in place for v in (cell[i].in1, cell[i].in2))]
         chosen = draw(st.sampled_from(ready))
         left.remove(chosen)
         in1, op1, in2, op2 = cell[chosen]

@@ -47,9 +47,7 @@ def test_section_4_1_2_two_block_cells() -> None:
     assert len(PAPER_SPACE.expand(first)) == 154_950
 
 
-@pytest.mark.parametrize(
-    ("operators", "counts"), [(1, [3, 15, 97, 807]), (2, [10, 165, 3840])]
-)
+@pytest.mark.parametrize(("operators", "counts"), [(1, [3, 15, 97, 807]), (2, [10, 165, 3840])])
 def test_section_4_1_2_distinct_cells(operators: int, counts: list[int]) -> None:
     space = SearchSpace(PAPER_OPERATORS[:operators], max_blocks=4)
     cells = space.first_level()

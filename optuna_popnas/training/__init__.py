@@ -1,0 +1,40 @@
+"""Training of cells (Sec. 4.4 and 6.1 of the thesis): data, training loop, objective.
+
+Names are loaded when they are first used: configurations need no PyTorch.
+"""
+
+from importlib import import_module
+from typing import Any, TYPE_CHECKING
+
+from optuna_popnas.training.config import TrainingConfig
+
+
+if TYPE_CHECKING:
+    from optuna_popnas.training.data import ImageData
+    from optuna_popnas.training.datasets import load_dataset
+    from optuna_popnas.training.objective import TrainingObjective
+    from optuna_popnas.training.trainer import train_cell
+    from optuna_popnas.training.trainer import TrainingResult
+
+_LAZY = {
+    "ImageData": "data",
+    "TrainingObjective": "objective",
+    "TrainingResult": "trainer",
+    "load_dataset": "datasets",
+    "train_cell": "trainer",
+}
+
+__all__ = [
+    "ImageData",
+    "TrainingConfig",
+    "TrainingObjective",
+    "TrainingResult",
+    "load_dataset",
+    "train_cell",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

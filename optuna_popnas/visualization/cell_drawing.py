@@ -40,12 +40,13 @@ class CellGraph(NamedTuple):
     edges: tuple[tuple[int, int], ...]
 
 
-def get_cell_graph(cell: Cell, *, join: str = "add") -> CellGraph:
+def get_cell_graph(cell: Cell, *, join: str = "add", concat_all: bool = False) -> CellGraph:
     """Return the graph of a cell: inputs, operators, one join per block, concat, output.
 
     Args:
         cell: The cell.
         join: How a block joins its branches: ``"add"``, or ``"concat"`` as in POPNASv1.
+        concat_all: Whether the output is made of all blocks, not only of those left over.
     """
     nodes: list[CellNode] = []
     edges: list[tuple[int, int]] = []
@@ -68,7 +69,7 @@ def get_cell_graph(cell: Cell, *, join: str = "add") -> CellGraph:
         source[index] = add("add", "+" if join == "add" else "concat", row + 1, index)
         edges.extend((branch, source[index]) for branch in branches)
     last = max(node.layer for node in nodes)
-    outputs = cell.outputs
+    outputs = tuple(range(len(cell))) if concat_all else cell.outputs
     end = source[outputs[0]]
     if len(outputs) > 1:
         last += 1
@@ -84,6 +85,7 @@ def draw_cell(
     title: str | None = None,
     scores: Mapping[str, float] | None = None,
     join: str = "add",
+    concat_all: bool = False,
 ) -> str:
     """Draw a cell as a graph (Figs. 4.2 and 5.4 of the thesis).
 
@@ -92,6 +94,7 @@ def draw_cell(
         title: A line above the drawing.
         scores: OP scores by operator, written into the boxes as in Fig. 5.4.
         join: How a block joins its branches: ``"add"`` or ``"concat"``.
+        concat_all: Whether the output is made of all blocks, not only of those left over.
 
     Returns:
         An SVG document, readable on light and dark pages. No programs outside Python are used.
@@ -100,7 +103,7 @@ def draw_cell(
         >>> draw_cell(Cell([(-2, "3x3 conv", -1, "identity")]))[:4]
         '<svg'
     """
-    nodes, edges = get_cell_graph(cell, join=join)
+    nodes, edges = get_cell_graph(cell, join=join, concat_all=concat_all)
     labels = [
         f"{node.label} ({scores[node.label]:.2g})"
         if scores is not None and node.kind == "operator" and node.label in scores
@@ -159,7 +162,7 @@ def _draw_node(node: CellNode, label: str, x: float, y: float, width: float) -> 
         fill, border, radius = "#d5efe6", "#009e73", _HEIGHT / 2
         hint = {
             "add": f"Output of block {node.block}",
-            "concat": "Block outputs that no other block reads, joined",
+            "concat": "The block outputs that make the cell's output, joined",
             "output": "Output of the cell",
         }[node.kind]
     return svg.group(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from optuna_popnas.networks import network_layout
+from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.visualization import svg
 
@@ -14,19 +16,6 @@ _STEP = 110.0
 _MARGIN = 10.0
 # Beyond this many cells the normal cells of a motif are drawn as one box, as in the thesis.
 _MOST_CELLS = 12
-
-
-class NetworkShape(Protocol):
-    """What is needed of a network's configuration; ``NetworkConfig`` has it."""
-
-    @property
-    def motifs(self) -> int: ...
-    @property
-    def normal_cells(self) -> int: ...
-    @property
-    def filters(self) -> int: ...
-    @property
-    def multi_output(self) -> bool: ...
 
 
 class NetworkStage(NamedTuple):
@@ -53,7 +42,7 @@ class NetworkStage(NamedTuple):
 
 
 def get_network_stages(
-    cell: Cell, config: NetworkShape, *, image_size: int | tuple[int, int] | None = None
+    cell: Cell, config: NetworkConfig, *, image_size: int | tuple[int, int] | None = None
 ) -> tuple[NetworkStage, ...]:
     """Return the cells of the network in order (Sec. 4.2).
 
@@ -62,26 +51,20 @@ def get_network_stages(
         config: Motifs, normal cells, filters.
         image_size: Height and width of the images, if known.
     """
-    per_motif = config.normal_cells + 1
-    total = config.motifs * per_motif - 1
-    built = {total - 1} if cell.blocks and total else set()
-    for index in range(total - 1, -1, -1):
-        if index in built:
-            built |= {index + back for back in cell.lookbacks if index + back >= 0}
+    total = config.total_cells
+    built = {place.position for place in network_layout(cell.lookbacks, config, in_channels=3)}
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    filters = config.filters
     stages = []
     for index in range(total):
-        reduction = index % per_motif == config.normal_cells
-        if reduction:
-            filters *= 2
-            size = None if size is None else (-(-size[0] // 2), -(-size[1] // 2))
+        reduction = index in config.reductions
+        if reduction and size is not None:
+            size = (-(-size[0] // 2), -(-size[1] // 2))
         stages.append(
             NetworkStage(
                 "reduction" if reduction else "normal",
                 1,
-                index // per_motif,
-                filters,
+                index // (config.normal_cells + 1),
+                config.filters_at(index),
                 None if size is None else size[0],
                 None if size is None else size[1],
                 index in built,
@@ -106,7 +89,7 @@ def _merge_normal_cells(
 
 
 def draw_network(
-    cell: Cell, config: NetworkShape, *, image_size: int | tuple[int, int] | None = None
+    cell: Cell, config: NetworkConfig, *, image_size: int | tuple[int, int] | None = None
 ) -> str:
     """Draw the network that is built of a cell (Fig. 4.3 of the thesis).
 

@@ -1,27 +1,42 @@
-"""Colours that remain distinct under colour blindness (Okabe and Ito's palette)."""
+"""Colours and marks that remain distinct under colour blindness (Okabe and Ito's palette).
+
+Figures have no background of their own, so every colour here reads on white and on nearly black
+pages. Levels and roles differ in their marks, too.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from optuna_popnas.space import parse_operator
 
 
-BLACK = "#1b1f24"
 GREY = "#8a929c"
 ORANGE = "#e69f00"
 SKY = "#56b4e9"
 GREEN = "#009e73"
-YELLOW = "#f0e442"
-BLUE = "#0072b2"
+BLUE = "#2b83ba"
 VERMILION = "#d55e00"
 PURPLE = "#cc79a7"
 
-#: Order of use where things have no colour of their own.
-SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)
+#: Text, axes: contrast above 4:1 on white and on nearly black.
+NEUTRAL = "#757d87"
+GRID = "rgba(128,136,146,0.22)"
 
-#: One colour per level, dark to light, even in brightness; level 0 first. It repeats after 7.
-_LEVELS = (GREY, "#440154", "#3b528b", "#21918c", "#5ec962", "#e0a800", "#d55e00", "#a03070")
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, GREY)
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
+
+_LEVEL_COLORS = (GREY, SKY, ORANGE, GREEN, PURPLE, VERMILION, BLUE)
+_LEVEL_SYMBOLS = ("x", "circle", "square", "diamond", "triangle-up", "cross", "star")
+
+#: Why a cell was trained -> (colour, mark, words).
+ROLES = {
+    "front": (BLUE, "circle", "front"),
+    "exploration": (ORANGE, "diamond", "exploration"),
+    "reserve": (PURPLE, "triangle-up", "reserve"),
+    "pilot": (GREY, "cross", "pilot"),
+    "first": (SKY, "circle", "one block"),
+    "empty": (GREY, "x", "empty cell"),
+}
 
 _FAMILIES = {
     "identity": ("#e4e7eb", "#8a929c"),
@@ -35,9 +50,19 @@ _FAMILIES = {
 _CUSTOM = ("#d9d5f0", "#6a5fb0")
 
 
-def level_color(level: int | None) -> str:
-    """Return the colour of a level (blocks per cell)."""
-    return GREY if level is None else _LEVELS[level % len(_LEVELS)]
+def level_mark(level: int | None) -> tuple[str, str]:
+    """Return (colour, mark) of a level (blocks per cell); they repeat for very long cells."""
+    if level is None:
+        return GREY, "circle-open"
+    index = level if level < 7 else 1 + (level - 1) % 6
+    return _LEVEL_COLORS[index], _LEVEL_SYMBOLS[index]
+
+
+def level_name(level: int | None) -> str:
+    """Return a level in words."""
+    if level is None:
+        return "unknown size"
+    return {0: "empty cell", 1: "1 block"}.get(level, f"{level} blocks")
 
 
 def operator_colors(operator: str) -> tuple[str, str]:
@@ -47,8 +72,3 @@ def operator_colors(operator: str) -> tuple[str, str]:
     except ValueError:  # an operator that was registered in the process that searched
         return _CUSTOM
     return _FAMILIES.get(family, _CUSTOM)
-
-
-def series_color(index: int, colors: Sequence[str] = SERIES) -> str:
-    """Return the colour of the ``index``-th series; colours repeat."""
-    return colors[index % len(colors)]

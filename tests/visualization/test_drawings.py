@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
+from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.visualization import draw_cell
@@ -39,11 +39,6 @@ FIG_5_4 = Cell(
         (0, "3x3 conv", -1, "1x7-7x1 conv"),
     ]
 )
-
-
-def shape(**changes: object) -> SimpleNamespace:
-    values = {"motifs": 3, "normal_cells": 2, "filters": 24, "multi_output": False}
-    return SimpleNamespace(**{**values, **changes})
 
 
 def texts(drawing: str) -> list[str]:
@@ -120,7 +115,7 @@ def test_join_by_concatenation() -> None:
 
 
 def test_stages_of_the_thesis_network() -> None:
-    stages = get_network_stages(FIG_5_4, shape(), image_size=32)
+    stages = get_network_stages(FIG_5_4, NetworkConfig(), image_size=32)
     assert [stage.kind == "reduction" for stage in stages] == [
         False, False, True, False, False, True, False, False,
     ]  # fmt: skip
@@ -133,28 +128,33 @@ def test_stages_of_the_thesis_network() -> None:
 
 def test_skip_only_cell_builds_every_other_cell() -> None:
     cell = Cell([(-2, "3x3 conv", -2, "identity")])
-    stages = get_network_stages(cell, shape())
+    stages = get_network_stages(cell, NetworkConfig())
     assert [index for index, stage in enumerate(stages) if stage.built] == [1, 3, 5, 7]
-    assert texts(draw_network(cell, shape())).count("not built") == 4
+    assert texts(draw_network(cell, NetworkConfig())).count("not built") == 4
 
 
 def test_odd_sizes_round_up() -> None:
-    stages = get_network_stages(FIG_5_4, shape(), image_size=(7, 9))
+    stages = get_network_stages(FIG_5_4, NetworkConfig(), image_size=(7, 9))
     assert (stages[2].height, stages[2].width) == (4, 5)
 
 
 def test_deep_networks_are_collapsed() -> None:
-    stages = get_network_stages(FIG_5_4, shape(motifs=4, normal_cells=5))
+    stages = get_network_stages(FIG_5_4, NetworkConfig(motifs=4, normal_cells=5))
     assert [(stage.kind, stage.count) for stage in stages] == [
         ("normal", 5), ("reduction", 1), ("normal", 5), ("reduction", 1),
         ("normal", 5), ("reduction", 1), ("normal", 5),
     ]  # fmt: skip
-    assert "5 x normal" in texts(draw_network(FIG_5_4, shape(motifs=4, normal_cells=5)))
+    assert "5 x normal" in texts(draw_network(FIG_5_4, NetworkConfig(motifs=4, normal_cells=5)))
 
 
 def test_empty_cell_is_pooling_and_linear() -> None:
-    assert texts(draw_network(Cell(), shape())) == ["image", "pooling", "linear", "softmax"]
+    assert texts(draw_network(Cell(), NetworkConfig())) == [
+        "image",
+        "pooling",
+        "linear",
+        "softmax",
+    ]
 
 
 def test_multi_output_draws_a_head_per_cell() -> None:
-    assert texts(draw_network(FIG_5_4, shape(multi_output=True))).count("output") == 7
+    assert texts(draw_network(FIG_5_4, NetworkConfig(multi_output=True))).count("output") == 7

@@ -1,0 +1,148 @@
+"""How the front grew: hypervolume over trials and over training hours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TYPE_CHECKING
+
+import numpy as np
+
+from optuna_popnas.visualization import palette
+from optuna_popnas.visualization.figure import empty_figure
+from optuna_popnas.visualization.figure import style_figure
+from optuna_popnas.visualization.study_view import level_of
+from optuna_popnas.visualization.study_view import StudyLike
+from optuna_popnas.visualization.study_view import StudyView
+from optuna_popnas.visualization.study_view import view_study
+
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+class HypervolumeInfo(NamedTuple):
+    """Hypervolume after each finished trial.
+
+    Attributes:
+        volume: Share of the box between accuracy 0 and 1 and between 0 and the reference time
+            that the front dominates; with the time axis in logarithms of seconds.
+        hours: Training hours spent until then, all workers together.
+        level_starts: (level, number of finished trials before its first one).
+        reference_seconds: (shortest, longest) time that spans the box.
+    """
+
+    volume: tuple[float, ...]
+    hours: tuple[float, ...]
+    level_starts: tuple[tuple[int, int], ...]
+    reference_seconds: tuple[float, float]
+
+
+def _get_hypervolume_info(
+    study: StudyLike, reference_seconds: tuple[float, float] | None = None
+) -> HypervolumeInfo:
+    view = view_study(study)
+    trials = [trial for trial in view.timed if (trial.seconds or 0.0) > 0]
+    trials.sort(key=lambda trial: _when(view, trial.number))
+    seconds = np.array([trial.seconds for trial in trials], dtype=float)
+    accuracy = np.array([trial.accuracy for trial in trials], dtype=float)
+    if reference_seconds is None and len(trials):
+        reference_seconds = (float(seconds.min()), float(seconds.max()))
+    low, high = reference_seconds or (1.0, 1.0)
+    span = max(float(np.log(high / low)), 1e-9)
+    # Position on the time axis: 1 is the shortest time, 0 the longest.
+    speed = np.clip(np.log(high / seconds) / span, 0.0, 1.0)
+    starts: dict[int, int] = {}
+    for index, trial in enumerate(trials):
+        starts.setdefault(level_of(trial), index)
+    return HypervolumeInfo(
+        _running_volume(np.clip(accuracy, 0.0, 1.0), speed),
+        tuple(np.cumsum(seconds / 3600).tolist()),
+        tuple(sorted(starts.items())),
+        (low, high),
+    )
+
+
+def _when(view: StudyView, number: int) -> tuple[float, int]:
+    trial = view.trials[number] if number < len(view.trials) else None
+    if trial is None or trial.number != number or trial.finished is None:
+        return (0.0, number)
+    return (trial.finished.timestamp(), number)
+
+
+def _running_volume(
+    height: np.ndarray[tuple[int], np.dtype[np.float64]],
+    width: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> tuple[float, ...]:
+    """Return the area under the staircase of points seen so far, after each point.
+
+    Args:
+        height: ``(n,)`` accuracies, more is better.
+        width: ``(n,)`` speeds, more is better.
+    """
+    front: list[tuple[float, float]] = []  # width descending, height ascending
+    volumes = []
+    for h, w in zip(height.tolist(), width.tolist()):
+        if not any(fw >= w and fh >= h for fw, fh in front):
+            front = [(fw, fh) for fw, fh in front if fw > w or fh > h]
+            front.append((w, h))
+            front.sort(key=lambda point: (-point[0], point[1]))
+        area, below = 0.0, 0.0
+        for fw, fh in front:
+            area += fw * (fh - below)
+            below = fh
+        volumes.append(area)
+    return tuple(volumes)
+
+
+def plot_hypervolume(study: StudyLike) -> go.Figure:
+    """Plot how much of the accuracy-time plane the front dominates, over trials and hours.
+
+    The plane is the box between accuracy 0 and 1 and between the shortest and the longest
+    training time of the study, whose axis is logarithmic; its area is 1.
+    """
+    return _draw_hypervolume(_get_hypervolume_info(study))
+
+
+def _draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
+    if not info.volume:
+        return empty_figure(
+            "Hypervolume", "No cell with accuracy and training time has been trained yet."
+        )
+    from plotly.subplots import make_subplots
+
+    hours, unit = list(info.hours), "hours"
+    if hours[-1] < 1.0:
+        hours, unit = [value * 60 for value in hours], "minutes"
+    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.05)
+    style_figure(
+        figure,
+        f"How the front grew: hypervolume {info.volume[-1]:.3f}",
+        "share of the plane of accuracy and log time that the front dominates",
+    )
+    line = {"color": palette.BLUE, "width": 2, "shape": "hv"}
+    for column, xs in ((1, list(range(1, len(info.volume) + 1))), (2, hours)):
+        figure.add_scatter(
+            x=xs,
+            y=list(info.volume),
+            mode="lines" if len(xs) > 1 else "markers",
+            line=line,
+            row=1,
+            col=column,
+            showlegend=False,
+            hovertemplate="%{x:.4g}: %{y:.4f}<extra></extra>",
+        )
+        for level, start in info.level_starts:
+            if level < 2:
+                continue
+            figure.add_vline(
+                x=xs[start],
+                row=1,
+                col=column,
+                line={"color": palette.NEUTRAL, "dash": "dot", "width": 1},
+                annotation_text=palette.level_name(level),
+                annotation_position="bottom right",
+                annotation_font_size=10,
+            )
+    figure.update_xaxes(title_text="finished trials", row=1, col=1)
+    figure.update_xaxes(title_text=f"training {unit}, all workers", row=1, col=2)
+    figure.update_yaxes(title_text="hypervolume", row=1, col=1)
+    return figure

@@ -1,0 +1,129 @@
+"""The Pareto front, and all finished cells by level."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TYPE_CHECKING
+
+from optuna_popnas.visualization import palette
+from optuna_popnas.visualization.figure import cell_lines
+from optuna_popnas.visualization.figure import empty_figure
+from optuna_popnas.visualization.figure import log_ticks
+from optuna_popnas.visualization.figure import new_figure
+from optuna_popnas.visualization.study_view import level_of
+from optuna_popnas.visualization.study_view import StudyLike
+from optuna_popnas.visualization.study_view import view_study
+
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from optuna_popnas.sampler.records import TrialRecord
+
+
+class ParetoFrontInfo(NamedTuple):
+    """Finished cells and their front.
+
+    Attributes:
+        levels: Finished trials by level, ascending; the trials of the front among them.
+        front: Trials that no other one dominates, the most accurate first.
+        objectives: Names of the objectives.
+        timed: Whether training times are known; if not, trials are drawn by their number.
+        failed: Number of failed trials.
+    """
+
+    levels: tuple[tuple[int, tuple[TrialRecord, ...]], ...]
+    front: tuple[TrialRecord, ...]
+    objectives: tuple[str, ...]
+    timed: bool
+    failed: int
+
+
+def _get_pareto_front_info(study: StudyLike) -> ParetoFrontInfo:
+    view = view_study(study)
+    timed = bool(view.timed)
+    trials = view.timed if timed else view.complete
+    levels = sorted({level_of(trial) for trial in trials})
+    return ParetoFrontInfo(
+        tuple((b, tuple(trial for trial in trials if level_of(trial) == b)) for b in levels),
+        view.front,
+        view.metric_names,
+        timed,
+        sum(trial.state == "FAIL" for trial in view.trials),
+    )
+
+
+def plot_pareto_front(study: StudyLike) -> go.Figure:
+    """Plot accuracy against training time of all cells, by level, and their Pareto front.
+
+    Args:
+        study: A study whose objective used ``space.suggest``, with any sampler. Of more than two
+            objectives the first two are the axes; the front is that of all.
+    """
+    return _draw_pareto_front(_get_pareto_front_info(study))
+
+
+def _draw_pareto_front(info: ParetoFrontInfo) -> go.Figure:
+    count = sum(len(trials) for _, trials in info.levels)
+    if count == 0:
+        failed = f" {info.failed} failed." if info.failed else ""
+        return empty_figure("Pareto front", f"No cell has been trained yet.{failed}")
+    best = max(info.front, key=lambda trial: trial.accuracy or 0.0)
+    cells = "1 cell" if count == 1 else f"{count} cells"
+    if not info.timed or len(info.objectives) < 2:
+        subtitle = f"best of {cells}: {best.accuracy:.3f}"
+        title = "Accuracy of all cells"
+    else:
+        title = f"Pareto front: {len(info.front)} of {cells} trained are on it"
+        subtitle = "upper left is better; the line joins cells that no other cell beats"
+    if len(info.objectives) > 2:
+        title = f"Pareto front of {len(info.objectives)} objectives: {len(info.front)} of {cells}"
+        subtitle = f"also compared: {', '.join(info.objectives[2:])}"
+    figure = new_figure(title, subtitle)
+    on_front = {trial.number for trial in info.front}
+    if info.timed and len(info.objectives) == 2:
+        line = sorted(info.front, key=lambda trial: trial.seconds or 0.0)
+        figure.add_scatter(
+            x=[trial.seconds for trial in line],
+            y=[trial.accuracy for trial in line],
+            mode="lines",
+            line={"shape": "hv", "color": palette.NEUTRAL, "width": 1.5},
+            name="front",
+            hoverinfo="skip",
+        )
+    for level, trials in info.levels:
+        color, symbol = palette.level_mark(level)
+        front = [trial.number in on_front for trial in trials]
+        figure.add_scatter(
+            x=[trial.seconds if info.timed else trial.number for trial in trials],
+            y=[trial.accuracy for trial in trials],
+            mode="markers",
+            name=f"{palette.level_name(level)} ({len(trials)})",
+            marker={
+                "color": color,
+                "symbol": symbol,
+                "size": [10 if inside else 6 for inside in front],
+                "opacity": [1.0 if inside else 0.5 for inside in front],
+                "line": {
+                    "width": [1.5 if inside else 0 for inside in front],
+                    "color": palette.NEUTRAL,
+                },
+            },
+            text=[_hover(trial, info.objectives) for trial in trials],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    seconds = [trial.seconds for _, trials in info.levels for trial in trials if trial.seconds]
+    if info.timed:
+        figure.update_xaxes(title_text="training seconds", **log_ticks(seconds))
+    else:
+        figure.update_xaxes(title_text="trial")
+    figure.update_yaxes(title_text="validation accuracy")
+    return figure
+
+
+def _hover(trial: TrialRecord, objectives: tuple[str, ...]) -> str:
+    lines = [f"<b>trial {trial.number}</b>", f"accuracy {trial.accuracy:.4f}"]
+    if trial.seconds is not None:
+        lines.append(f"training {trial.seconds:.3g} s")
+    for name, value in list(zip(objectives, trial.values or ()))[2:]:
+        lines.append(f"{name} {value:,.6g}")
+    return "<br>".join([*lines, cell_lines(trial.cell)])

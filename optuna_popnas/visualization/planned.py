@@ -1,0 +1,266 @@
+"""Figures of one plan: its estimates, and predicted against measured cells (Fig. 6.1)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TYPE_CHECKING
+
+from optuna_popnas.visualization import palette
+from optuna_popnas.visualization.figure import cell_lines
+from optuna_popnas.visualization.figure import empty_figure
+from optuna_popnas.visualization.figure import log_ticks
+from optuna_popnas.visualization.figure import new_figure
+from optuna_popnas.visualization.study_view import level_of
+from optuna_popnas.visualization.study_view import StudyLike
+from optuna_popnas.visualization.study_view import StudyView
+from optuna_popnas.visualization.study_view import view_study
+
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from optuna_popnas.search import Plan
+    from optuna_popnas.search import PlannedCell
+
+_NO_PLAN = (
+    "No level has been planned with predictions yet. "
+    "They begin with cells of two blocks, in studies of POPNASSampler."
+)
+
+
+class EstimatesInfo(NamedTuple):
+    """What a level could have been, and what was chosen.
+
+    Attributes:
+        level: Blocks per cell; None if nothing was planned with predictions.
+        candidates: Number of cells that were judged.
+        over_limit: Of those, how many were over the time limit or another limit.
+        sample: Up to 300 of the estimates: (accuracy, seconds).
+        chosen: The cells of the plan with their predictions.
+        time_limit: Seconds, or None.
+    """
+
+    level: int | None
+    candidates: int
+    over_limit: int
+    sample: tuple[tuple[float, float], ...]
+    chosen: tuple[PlannedCell, ...]
+    time_limit: float | None
+
+
+class PredictedFrontInfo(NamedTuple):
+    """Predicted and measured cells of one level.
+
+    Attributes:
+        level: Blocks per cell; None if nothing was planned with predictions.
+        cells: (planned cell, measured accuracy, measured seconds) in order of planning; the
+            measurements are None where the training has not finished.
+    """
+
+    level: int | None
+    cells: tuple[tuple[PlannedCell, float | None, float | None], ...]
+
+
+def _predicted_plans(view: StudyView) -> dict[int, Plan]:
+    """Return the last plan with predictions of each level."""
+    return {
+        plan.level: plan
+        for plan in view.record.plans
+        if any(planned.accuracy is not None for planned in plan.cells)
+    }
+
+
+def planned_levels(study: StudyLike) -> tuple[int, ...]:
+    """Return the levels that were planned with predictions, ascending."""
+    return tuple(sorted(_predicted_plans(view_study(study))))
+
+
+def _choose_plan(view: StudyView, level: int | None) -> Plan | None:
+    plans = _predicted_plans(view)
+    if level is not None:
+        return plans.get(level)
+    trained = [b for b in plans if any(level_of(trial) == b for trial in view.complete)]
+    return plans[max(trained or plans)] if plans else None
+
+
+def _get_estimates_info(study: StudyLike, level: int | None = None) -> EstimatesInfo:
+    view = view_study(study)
+    plan = _choose_plan(view, level)
+    limit = view.record.settings.get("time_limit")
+    if plan is None:
+        return EstimatesInfo(None, 0, 0, (), (), limit)
+    sample = tuple((row[0], row[1]) for row in plan.facts.get("sample", ()) if len(row) > 1)
+    return EstimatesInfo(
+        plan.level,
+        int(plan.facts.get("candidates", 0)),
+        int(plan.facts.get("over_limit", 0)),
+        sample,
+        tuple(planned for planned in plan.cells if planned.accuracy is not None),
+        limit,
+    )
+
+
+def plot_estimates(study: StudyLike, level: int | None = None) -> go.Figure:
+    """Plot what was predicted of a level's candidates, and which of them were chosen.
+
+    Args:
+        study: A study of :class:`~optuna_popnas.POPNASSampler`.
+        level: Blocks per cell; the last level with finished cells if left out.
+    """
+    return _draw_estimates(_get_estimates_info(study, level))
+
+
+def _draw_estimates(info: EstimatesInfo) -> go.Figure:
+    if info.level is None:
+        return empty_figure("Candidates", _NO_PLAN)
+    if not any(planned.seconds is not None for planned in info.chosen):
+        return empty_figure(
+            f"Candidates of {info.level} blocks",
+            "This search predicts no training times (PNAS): its cells are the most accurate ones.",
+        )
+    over = f"; {info.over_limit:,} were over a limit" if info.over_limit else ""
+    figure = new_figure(
+        f"Level {info.level}: {len(info.chosen)} of {info.candidates:,} candidates chosen",
+        f"predictions; grey: a sample of all candidates{over}",
+    )
+    figure.add_scatter(
+        x=[seconds for _, seconds in info.sample],
+        y=[accuracy for accuracy, _ in info.sample],
+        mode="markers",
+        name="candidates",
+        marker={"color": palette.GREY, "size": 5, "opacity": 0.45},
+        hovertemplate="accuracy %{y:.4f}<br>%{x:.3g} s<extra>candidate</extra>",
+    )
+    for role, cells in _by_role(info.chosen).items():
+        color, symbol, words = palette.ROLES.get(role, (palette.VERMILION, "star", role))
+        figure.add_scatter(
+            x=[planned.seconds for planned in cells],
+            y=[planned.accuracy for planned in cells],
+            mode="markers",
+            name=f"{words} ({len(cells)})",
+            marker={"color": color, "symbol": symbol, "size": 9},
+            text=[cell_lines(planned.cell) for planned in cells],
+            hovertemplate="accuracy %{y:.4f}<br>%{x:.3g} s<br>%{text}<extra></extra>",
+        )
+    if info.time_limit is not None:
+        figure.add_vline(
+            x=info.time_limit,
+            line={"color": palette.VERMILION, "dash": "dash"},
+            annotation_text="time limit",
+        )
+    seconds = [s for _, s in info.sample] + [p.seconds for p in info.chosen if p.seconds]
+    figure.update_xaxes(title_text="predicted training seconds", **log_ticks(seconds))
+    figure.update_yaxes(title_text="predicted accuracy")
+    return figure
+
+
+def _get_predicted_front_info(study: StudyLike, level: int | None = None) -> PredictedFrontInfo:
+    view = view_study(study)
+    plan = _choose_plan(view, level)
+    if plan is None:
+        return PredictedFrontInfo(None, ())
+    measured = {
+        trial.cell.canonical(): trial
+        for trial in view.complete
+        if trial.cell is not None and len(trial.cell) == plan.level
+    }
+    rows = []
+    for planned in plan.cells:
+        trial = measured.get(planned.cell.canonical())
+        if planned.accuracy is not None:
+            pair = (None, None) if trial is None else (trial.accuracy, trial.seconds)
+            rows.append((planned, *pair))
+    return PredictedFrontInfo(plan.level, tuple(rows))
+
+
+def plot_predicted_front(study: StudyLike, level: int | None = None) -> go.Figure:
+    """Plot the cells of a level as predicted and as measured (Fig. 6.1 of the thesis).
+
+    Args:
+        study: A study of :class:`~optuna_popnas.POPNASSampler`.
+        level: Blocks per cell; the last level with finished cells if left out.
+    """
+    return _draw_predicted_front(_get_predicted_front_info(study, level))
+
+
+def _draw_predicted_front(info: PredictedFrontInfo) -> go.Figure:
+    if info.level is None:
+        return empty_figure("Predicted against measured", _NO_PLAN)
+    done = [(p, a, s) for p, a, s in info.cells if a is not None]
+    if not any(planned.seconds is not None for planned, _, _ in info.cells):
+        return empty_figure(
+            f"Predicted against measured, {info.level} blocks",
+            "This search predicts no training times (PNAS).",
+        )
+    figure = new_figure(
+        f"Level {info.level}: predicted and measured, {len(done)} of {len(info.cells)} trained",
+        "each line leads from a cell's prediction to its measurement; short lines are good",
+    )
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    for planned, accuracy, seconds in done:
+        if planned.seconds is not None and seconds is not None:
+            xs += [planned.seconds, seconds, None]
+            ys += [planned.accuracy, accuracy, None]
+    figure.add_scatter(
+        x=xs,
+        y=ys,
+        mode="lines",
+        line={"color": palette.GREY, "width": 1},
+        opacity=0.5,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    ranks = {id(planned): str(rank) for rank, (planned, _, _) in enumerate(info.cells, 1)}
+    many = len(info.cells) > 24
+    for role, cells in _by_role([planned for planned, _, _ in info.cells]).items():
+        _, symbol, words = palette.ROLES.get(role, (palette.VERMILION, "star", role))
+        figure.add_scatter(
+            x=[planned.seconds for planned in cells],
+            y=[planned.accuracy for planned in cells],
+            error_y=_bars([planned.accuracy_std for planned in cells]),
+            error_x=_bars([planned.seconds_std for planned in cells]),
+            mode="markers" if many else "markers+text",
+            name=f"predicted, {words}",
+            marker={"color": palette.GREEN, "symbol": symbol, "size": 7},
+            text=[ranks[id(planned)] for planned in cells],
+            textposition="top center",
+            customdata=[cell_lines(planned.cell) for planned in cells],
+            hovertemplate="predicted, rank %{text}<br>accuracy %{y:.4f}<br>%{x:.3g} s<br>"
+            "%{customdata}<extra></extra>",
+        )
+        trained = [(p, a, s) for p, a, s in done if p.role == role and s is not None]
+        figure.add_scatter(
+            x=[s for _, _, s in trained],
+            y=[a for _, a, _ in trained],
+            mode="markers" if many else "markers+text",
+            name=f"measured, {words}",
+            marker={"color": palette.BLUE, "symbol": symbol, "size": 8},
+            text=[ranks[id(p)] for p, _, _ in trained],
+            textposition="top center",
+            customdata=[cell_lines(p.cell) for p, _, _ in trained],
+            hovertemplate="measured, rank %{text}<br>accuracy %{y:.4f}<br>%{x:.3g} s<br>"
+            "%{customdata}<extra></extra>",
+        )
+    seconds_seen = [p.seconds for p, _, _ in info.cells if p.seconds]
+    seconds_seen += [s for _, _, s in done if s]
+    figure.update_xaxes(title_text="training seconds", **log_ticks(seconds_seen))
+    figure.update_yaxes(title_text="validation accuracy")
+    return figure
+
+
+def _by_role(cells: list[PlannedCell] | tuple[PlannedCell, ...]) -> dict[str, list[PlannedCell]]:
+    roles: dict[str, list[PlannedCell]] = {}
+    for planned in cells:
+        roles.setdefault(planned.role, []).append(planned)
+    return roles
+
+
+def _bars(deviations: list[float | None]) -> dict[str, object]:
+    if all(value is None for value in deviations):
+        return {"visible": False}
+    return {
+        "array": [value or 0.0 for value in deviations],
+        "color": "rgba(0,158,115,0.3)",
+        "thickness": 1,
+        "width": 0,
+    }

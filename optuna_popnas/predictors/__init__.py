@@ -1,0 +1,68 @@
+"""Predictors of a cell's accuracy and training seconds (Sec. 4.4)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from optuna_popnas.predictors.base import Predictor
+    from optuna_popnas.predictors.catboost_time import CatBoostTimePredictor
+    from optuna_popnas.predictors.catboost_time import CatBoostTimePredictor as TimePredictor
+    from optuna_popnas.predictors.linear_time import NNLSTimePredictor
+    from optuna_popnas.predictors.linear_time import RidgeTimePredictor
+    from optuna_popnas.predictors.lstm import LSTMAccuracyPredictor
+    from optuna_popnas.predictors.lstm import LSTMAccuracyPredictor as AccuracyPredictor
+    from optuna_popnas.predictors.reindex import operator_scores
+    from optuna_popnas.predictors.reindex import operator_scores_v1
+    from optuna_popnas.predictors.time_features import TIME_FEATURES
+    from optuna_popnas.predictors.time_features import time_features
+    from optuna_popnas.predictors.v1_features import v1_features
+    from optuna_popnas.predictors.xgboost_time import XGBoostTimePredictor
+
+# Loaded when first asked for: CatBoost and PyTorch take seconds to import.
+_HOMES = {
+    "AccuracyPredictor": ("lstm", "LSTMAccuracyPredictor"),
+    "CatBoostTimePredictor": ("catboost_time", "CatBoostTimePredictor"),
+    "LSTMAccuracyPredictor": ("lstm", "LSTMAccuracyPredictor"),
+    "NNLSTimePredictor": ("linear_time", "NNLSTimePredictor"),
+    "Predictor": ("base", "Predictor"),
+    "RidgeTimePredictor": ("linear_time", "RidgeTimePredictor"),
+    "TIME_FEATURES": ("time_features", "TIME_FEATURES"),
+    "TimePredictor": ("catboost_time", "CatBoostTimePredictor"),
+    "XGBoostTimePredictor": ("xgboost_time", "XGBoostTimePredictor"),
+    "operator_scores": ("reindex", "operator_scores"),
+    "operator_scores_v1": ("reindex", "operator_scores_v1"),
+    "time_features": ("time_features", "time_features"),
+    "v1_features": ("v1_features", "v1_features"),
+}
+
+__all__ = [
+    "AccuracyPredictor",
+    "CatBoostTimePredictor",
+    "LSTMAccuracyPredictor",
+    "NNLSTimePredictor",
+    "Predictor",
+    "RidgeTimePredictor",
+    "TIME_FEATURES",
+    "TimePredictor",
+    "XGBoostTimePredictor",
+    "operator_scores",
+    "operator_scores_v1",
+    "time_features",
+    "v1_features",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = getattr(import_module(f"{__name__}.{module}"), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

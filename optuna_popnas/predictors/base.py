@@ -1,0 +1,123 @@
+"""What a predictor is, and the checks that all of them share (Sec. 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, overload, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from optuna_popnas.space import Cell
+from optuna_popnas.space import CellBatch
+from optuna_popnas.space import SearchSpace
+
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Predictor(Protocol):
+    """Learns one number of a cell, its accuracy or its seconds, from cells that were trained.
+
+    ``cells`` is a :class:`~optuna_popnas.space.CellBatch` or any sequence of cells.
+    """
+
+    def fit(self, cells: Sequence[Cell], values: npt.ArrayLike) -> Any:
+        """Learn from scratch from cells and their measured values; returns itself."""
+        ...
+
+    @overload
+    def predict(self, cells: Sequence[Cell], return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(
+        self, cells: Sequence[Cell], return_std: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+    def predict(
+        self, cells: Sequence[Cell], return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """Return ``(n,)`` predictions, and ``(n,)`` standard deviations if asked for."""
+        ...
+
+
+def encode(space: SearchSpace, cells: Sequence[Cell]) -> CellBatch:
+    """Return the cells as a batch in canonical form, in the same order.
+
+    Raises:
+        ValueError: A cell is not in the space.
+    """
+    return CellBatch.from_cells(space, cells).canonical()
+
+
+def training_data(
+    space: SearchSpace,
+    cells: Sequence[Cell],
+    values: npt.ArrayLike,
+    *,
+    name: str,
+    lowest: float | None = None,
+) -> tuple[CellBatch, FloatArray]:
+    """Check and encode what a predictor is fitted to.
+
+    Args:
+        space: The search space.
+        cells: Trained cells.
+        values: ``(n,)`` measured values.
+        name: What the values are, for messages: "accuracies" or "seconds".
+        lowest: The smallest value allowed, if there is one.
+
+    Returns:
+        The canonical cells, and the values as ``(n,)`` float64.
+
+    Raises:
+        ValueError: No cells, another number of values than of cells, a value that is not a
+            finite number or too small, or a cell that is not in the space.
+    """
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must be numbers, but got {str(values)[:80]!r}.") from None
+    if array.shape != (len(cells),):
+        raise ValueError(
+            f"`{name}` must hold one number per cell, but got an array of shape {array.shape} "
+            f"for {len(cells)} cells."
+        )
+    if not len(array):
+        raise ValueError(
+            f"`{name}` must hold at least one value, but got none. Train a cell first."
+        )
+    wrong = ~np.isfinite(array) if lowest is None else ~(np.isfinite(array) & (array >= lowest))
+    if wrong.any():
+        at = int(wrong.argmax())
+        rule = "finite" if lowest is None else f"finite and at least {lowest:g}"
+        raise ValueError(
+            f"`{name}` must be {rule}, but got {array[at]} for {cells[at]}. "
+            "Leave failed trainings out."
+        )
+    return encode(space, cells), array
+
+
+def fitted(value: Any, predictor: object) -> Any:
+    """Return the value, or raise RuntimeError if it is None because nothing was fitted yet."""
+    if value is None:
+        raise RuntimeError(f"`{type(predictor).__name__}` must be fitted before it predicts.")
+    return value
+
+
+def rows_of(matrix: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint64]:
+    """Return a 64-bit hash of each row, to find equal rows quickly.
+
+    Args:
+        matrix: ``(n, d)`` float64.
+    """
+    words = np.ascontiguousarray(matrix, dtype=np.float64).view(np.uint64)
+    key = np.zeros(len(matrix), dtype=np.uint64)
+    for column in words.T:
+        key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(29)
+    return key
+
+
+def unique_rows(matrix: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """Return the distinct rows of ``(n, d)``, and ``(n,)`` the row of that list each one is."""
+    _, first, inverse = np.unique(rows_of(matrix), return_index=True, return_inverse=True)
+    return matrix[first], inverse

@@ -1,0 +1,141 @@
+"""What the regressors on time features share: scores, features, uncertainty (Sec. 4.4.2)."""
+
+from __future__ import annotations
+
+from abc import ABC
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Literal, overload, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from optuna_popnas.predictors.base import encode
+from optuna_popnas.predictors.base import fitted
+from optuna_popnas.predictors.base import FloatArray
+from optuna_popnas.predictors.base import training_data
+from optuna_popnas.predictors.base import unique_rows
+from optuna_popnas.predictors.reindex import operator_scores
+from optuna_popnas.predictors.reindex import operator_scores_v1
+from optuna_popnas.predictors.time_features import time_features
+from optuna_popnas.predictors.v1_features import v1_features
+from optuna_popnas.space import Cell
+from optuna_popnas.space import CellBatch
+from optuna_popnas.space import SearchSpace
+
+
+FeatureSet = Literal["popnas", "popnas-v1"]
+
+_Self = TypeVar("_Self", bound="FeatureTimePredictor")
+
+
+class FeatureTimePredictor(ABC):
+    """A regressor on time features; a subclass brings the regressor.
+
+    Args:
+        space: The search space.
+        total_cells: Cells of a network that reads lookback -1: M (N + 1) - 1.
+        feature_set: "popnas": the nine features of Sec. 5.3.3; "popnas-v1": those of
+            Sec. 5.3.1.
+        seed: Seed of the regressor's randomness; None for another one each time.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        total_cells: int = 8,
+        feature_set: FeatureSet = "popnas",
+        seed: int | None = None,
+    ) -> None:
+        if feature_set not in ("popnas", "popnas-v1"):
+            raise ValueError(
+                f'`feature_set` must be "popnas" or "popnas-v1", but got {feature_set!r}.'
+            )
+        if total_cells < 1:
+            raise ValueError(f"`total_cells` must be at least 1, but got {total_cells}.")
+        self.space = space
+        self.total_cells = total_cells
+        self.feature_set = feature_set
+        self.seed = seed
+        self._scores: Mapping[str, float] | None = None
+        self._error: float | None = None
+
+    @abstractmethod
+    def _fit(self, features: FloatArray, seconds: FloatArray) -> None:
+        """Fit the regressor to ``(n, d)`` features and ``(n,)`` seconds."""
+
+    @abstractmethod
+    def _predict(self, features: FloatArray) -> FloatArray:
+        """Return ``(n,)`` seconds of ``(n, d)`` features."""
+
+    def _relative_error(self, features: FloatArray, seconds: FloatArray) -> float:
+        """Return the root mean square of the relative errors on data not fitted to."""
+        rng = np.random.default_rng(self.seed)
+        folds = np.array_split(rng.permutation(len(seconds)), min(5, len(seconds)))
+        if len(folds) < 2:
+            return 0.0
+        errors = []
+        for fold in folds:
+            kept = np.setdiff1d(np.arange(len(seconds)), fold)
+            self._fit(features[kept], seconds[kept])
+            predicted = np.maximum(self._predict(features[fold]), 0.0)
+            errors.append((predicted - seconds[fold]) / np.maximum(seconds[fold], 1e-12))
+        return float(np.sqrt(np.mean(np.square(np.concatenate(errors)))))
+
+    def features(self, cells: Sequence[Cell]) -> FloatArray:
+        """Return the features of some cells, ``(n, d)``, with the scores that were learnt.
+
+        Raises:
+            RuntimeError: The predictor was not fitted.
+        """
+        scores: Mapping[str, float] = fitted(self._scores, self)
+        if self.feature_set == "popnas":
+            return time_features(encode(self.space, cells), scores, self.total_cells)
+        return v1_features(self.space, cells, scores)
+
+    def fit(self: _Self, cells: Sequence[Cell], seconds: npt.ArrayLike) -> _Self:
+        """Learn from scratch.
+
+        Args:
+            cells: Trained cells.
+            seconds: ``(n,)`` their training seconds.
+
+        Raises:
+            ValueError: See :func:`~optuna_popnas.predictors.base.training_data`.
+        """
+        canonical, values = training_data(self.space, cells, seconds, name="seconds", lowest=0.0)
+        scores = operator_scores if self.feature_set == "popnas" else operator_scores_v1
+        self._scores = scores(self.space, canonical, values)
+        features = self.features(CellBatch.from_cells(self.space, cells))
+        self._error = self._relative_error(features, values)
+        self._fit(features, values)
+        return self
+
+    @overload
+    def predict(self, cells: Sequence[Cell], return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(
+        self, cells: Sequence[Cell], return_std: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+    def predict(
+        self, cells: Sequence[Cell], return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """Predict training seconds.
+
+        Args:
+            cells: Cells.
+            return_std: Whether to return standard deviations, too: the relative error on data
+                held out, times the prediction.
+
+        Returns:
+            ``(n,)`` seconds, never negative, or a pair of such arrays.
+        """
+        if not len(cells):
+            mean = np.zeros(0)
+        else:
+            rows, inverse = unique_rows(self.features(cells))
+            mean = np.maximum(self._predict(rows), 0.0)[inverse]
+        if return_std:
+            return mean, mean * float(fitted(self._error, self))
+        return mean

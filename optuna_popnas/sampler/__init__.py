@@ -1,0 +1,18 @@
+"""POPNASv2 as an Optuna sampler: many workers, one study, nothing shared but the storage."""
+
+from optuna_popnas.sampler.records import front
+from optuna_popnas.sampler.records import level_quality
+from optuna_popnas.sampler.records import LevelQuality
+from optuna_popnas.sampler.records import read_search
+from optuna_popnas.sampler.records import SearchRecord
+from optuna_popnas.sampler.records import TrialRecord
+
+
+__all__ = [
+    "LevelQuality",
+    "SearchRecord",
+    "TrialRecord",
+    "front",
+    "level_quality",
+    "read_search",
+]

@@ -1,0 +1,358 @@
+"""Who trains what, who plans, who waits: pure decisions over the facts of all trials.
+
+Workers share nothing but the storage, and a worker writes only on its own trial:
+
+* *Cells.* A worker takes the free cell whose place in the plan is its own rank among the
+  trials that have none, writes a claim on its trial and reads again. If another trial claims the
+  same cell, it withdraws and tries again. As each writes before it reads, of two that claim at
+  the same time at least one sees the other: no cell is trained twice.
+* *Plans.* When every cell is done, the lowest trial without a cell marks itself as leader, in
+  the same way. It writes the next plan on its own trial, in one write. A worker that takes over
+  from a dead leader fails the leader's trial first: a finished trial refuses writes, so a leader
+  that wakes up late cannot commit, and should its write have been under way, the new plan names
+  the trial as fenced.
+* *Ends.* A cell is settled when a trial has measured it or when it is out of tries.
+
+What is decided follows from what is stored, whatever the order of events was: trials of users
+and of other samplers, failed and dead ones are accounted for by the cell that they carry, never
+by their number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable
+from typing import Any, NamedTuple
+
+from optuna.trial import TrialState
+
+from optuna_popnas.sampler.facts import Fact
+from optuna_popnas.search import next_wave
+from optuna_popnas.search import Observation
+from optuna_popnas.search import Plan
+from optuna_popnas.space import Cell
+from optuna_popnas.space import CellBatch
+from optuna_popnas.space import SearchSpace
+
+
+#: A trial with such a reason, or failed without any, says nothing about its cell.
+DEAD = "declared dead"
+INTERRUPTED = "interrupted"
+_MAX_DEATHS = 10  # a cell that takes its process down so often is left out
+
+PlanJSON = dict[str, Any]
+
+
+class Setup(NamedTuple):
+    """What all workers of a study must agree on; stored with the first plan."""
+
+    space: SearchSpace
+    settings: dict[str, Any]
+
+
+class Take(NamedTuple):
+    """Claim this cell."""
+
+    plan: int
+    place: int
+
+
+class MakePlan(NamedTuple):
+    """Become the leader of this plan."""
+
+    plan: int
+
+
+class Wait(NamedTuple):
+    """Do nothing yet."""
+
+    reason: str
+
+
+class Finish(NamedTuple):
+    """There is nothing left to do."""
+
+    reason: str
+
+
+Move = Take | MakePlan | Wait | Finish
+
+
+def choose_plan(candidates: dict[int, PlanJSON]) -> int:
+    """Return the number of the trial whose plan holds, of all that carry one.
+
+    Args:
+        candidates: Trial number -> what it carries.
+    """
+    fenced = {number for data in candidates.values() for number in data["fenced"]}
+    return min(set(candidates) - fenced or candidates)
+
+
+def find_plans(facts: Iterable[Fact], space: SearchSpace) -> tuple[Plan, ...]:
+    """Return all plans of a study in order."""
+    candidates = _candidates(facts)
+    plans: list[Plan] = []
+    while len(plans) in candidates:
+        carried = candidates[len(plans)]
+        plans.append(Plan.from_json(carried[choose_plan(carried)]["plan"], space))
+    return tuple(plans)
+
+
+def find_setup(facts: Iterable[Fact]) -> Setup | None:
+    """Return the setup of a study, None if it has not begun."""
+    first = _candidates(facts).get(0)
+    if not first:
+        return None
+    setup = first[choose_plan(first)]["setup"]
+    return Setup(SearchSpace(**setup["space"]), setup["settings"])
+
+
+def _candidates(facts: Iterable[Fact]) -> dict[int, dict[int, PlanJSON]]:
+    candidates: dict[int, dict[int, PlanJSON]] = defaultdict(dict)
+    for fact in facts:
+        for number, data in fact.plans:
+            candidates[number][fact.number] = data
+    return candidates
+
+
+class Board:
+    """The state of a search, folded from the facts of its trials.
+
+    Args:
+        space: The search space.
+        max_tries: A cell whose trials failed so often is left out.
+        exact: Whether equivalent encodings count as different cells (POPNASv1).
+    """
+
+    def __init__(self, space: SearchSpace, *, max_tries: int = 3, exact: bool = False) -> None:
+        self.space = space
+        self.plans: tuple[Plan, ...] = ()
+        self.done: dict[Hashable, Fact] = {}
+        self.open: dict[int, Fact] = {}
+        self._max_tries = max_tries
+        self._exact = exact
+        self._failures: Counter[Hashable] = Counter()
+        self._deaths: Counter[Hashable] = Counter()
+        self._left_out: set[Hashable] = set()
+        self._settled: set[int] = set()
+        self._fallen_leaders: dict[int, set[int]] = defaultdict(set)
+        self._carried: dict[int, dict[int, PlanJSON]] = defaultdict(dict)
+        self._carriers: list[int] = []
+        self._plan_keys: list[tuple[Hashable, ...]] = []
+        self._keys: dict[Cell, Hashable] = {}
+        self._holders: dict[Hashable, set[int]] = defaultdict(set)
+
+    # Folding -----------------------------------------------------------------------------
+
+    def update(self, facts: Iterable[Fact]) -> None:
+        """Take in the facts of all trials that are open or have finished since the last time."""
+        self.open = {}
+        fresh_plans = False
+        for fact in facts:
+            if fact.state == TrialState.RUNNING:
+                self.open[fact.number] = fact
+            elif fact.state.is_finished() and fact.number not in self._settled:
+                self._settled.add(fact.number)
+                self._settle(fact)
+            for number, data in fact.plans:
+                if fact.number not in self._carried[number]:
+                    self._carried[number][fact.number] = data
+                    fresh_plans = True
+        if fresh_plans:
+            self._read_plans()
+        self._holders = defaultdict(set)
+        for fact in self.open.values():
+            if fact.cell is not None:
+                self._holders[self.key(fact.cell)].add(fact.number)
+
+    def _settle(self, fact: Fact) -> None:
+        if fact.lead is not None and fact.state == TrialState.FAIL:
+            self._fallen_leaders[fact.lead].add(fact.number)
+        if fact.cell is None:
+            return
+        key = self.key(fact.cell)
+        if fact.is_valid:
+            earlier = self.done.get(key)
+            if earlier is None or fact.number < earlier.number:
+                self.done[key] = fact
+        elif fact.state == TrialState.PRUNED:
+            self._left_out.add(key)
+        elif fact.state == TrialState.FAIL and (
+            fact.reason is None or fact.reason.startswith((DEAD, INTERRUPTED))
+        ):
+            self._deaths[key] += 1
+        else:
+            self._failures[key] += 1
+
+    def _read_plans(self) -> None:
+        """Read new plans; from the first that changed, all are read again."""
+        plans: list[Plan] = []
+        keys: list[tuple[Hashable, ...]] = []
+        carriers: list[int] = []
+        while len(plans) in self._carried:
+            number = len(plans)
+            carrier = choose_plan(self._carried[number])
+            known = number < len(self._carriers) and self._carriers[number] == carrier
+            if known:
+                plan, plan_keys = self.plans[number], self._plan_keys[number]
+            else:
+                plan = Plan.from_json(self._carried[number][carrier]["plan"], self.space)
+                plan_keys = self._keys_of([planned.cell for planned in plan.cells])
+            plans.append(plan)
+            keys.append(plan_keys)
+            carriers.append(carrier)
+        self.plans, self._plan_keys, self._carriers = tuple(plans), keys, carriers
+
+    def key(self, cell: Cell) -> Hashable:
+        """Return what equivalent cells have in common."""
+        if cell not in self._keys:
+            self._keys_of([cell])
+        return self._keys[cell]
+
+    def _keys_of(self, cells: list[Cell]) -> tuple[Hashable, ...]:
+        if self._exact:
+            self._keys.update((cell, cell) for cell in cells)
+        else:
+            try:
+                values = CellBatch.from_cells(self.space, cells).keys.tolist()
+                self._keys.update(zip(cells, values))
+            except ValueError:  # enqueued by a user and not of this space
+                for cell in cells:
+                    self._keys.setdefault(cell, cell.canonical())
+        return tuple(self._keys[cell] for cell in cells)
+
+    # Questions ---------------------------------------------------------------------------
+
+    def is_out(self, key: Hashable) -> bool:
+        """Whether a cell is not to be tried again."""
+        return (
+            key in self._left_out
+            or self._failures[key] >= self._max_tries
+            or self._deaths[key] >= _MAX_DEATHS
+        )
+
+    def attempts(self, key: Hashable) -> int:
+        """Return how many trials of a cell have ended without a measurement."""
+        return self._failures[key] + self._deaths[key]
+
+    def unsettled(self, *, reserve: bool = False) -> list[Take]:
+        """Return the cells that are neither measured nor out of tries, in plan order.
+
+        Args:
+            reserve: Return the last plan's reserve instead of the cells that a level needs.
+        """
+        first = max(len(self.plans) - 1, 0) if reserve else 0
+        return [
+            Take(number, place)
+            for number in range(first, len(self.plans))
+            for place, key in enumerate(self._plan_keys[number])
+            if (self.plans[number].cells[place].role == "reserve") == reserve
+            and key not in self.done
+            and not self.is_out(key)
+        ]
+
+    def holders(self, take: Take) -> set[int]:
+        """Return the running trials that train this cell."""
+        return self._holders.get(self._plan_keys[take.plan][take.place], set())
+
+    def is_held(self, take: Take) -> bool:
+        """Whether a running trial trains this cell."""
+        return bool(self.holders(take))
+
+    def rivals(self, number: int) -> bool:
+        """Whether the cell of this trial is measured or claimed by another trial, too."""
+        cell = self.open[number].cell
+        if cell is None:
+            return False
+        key = self.key(cell)
+        return key in self.done or len(self._holders[key]) > 1
+
+    def cell(self, take: Take) -> Cell:
+        """Return the cell at a place of a plan."""
+        return self.plans[take.plan].cells[take.place].cell
+
+    def fallen_leaders(self, plan: int) -> list[int]:
+        """Return the failed trials that were making this plan."""
+        return sorted(self._fallen_leaders[plan])
+
+    def leaders(self, plan: int) -> list[int]:
+        """Return the running trials that are making this plan."""
+        return [fact.number for fact in self.open.values() if fact.lead == plan]
+
+    @property
+    def next_level(self) -> tuple[int, int] | None:
+        """Level and wave of the plan after the last one; None if there is none."""
+        return next_wave(self.plans, self.space)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the search has ended."""
+        return bool(self.plans) and self.next_level is None and not self.unsettled()
+
+    def observations(self) -> list[Observation]:
+        """Return the measured cells by trial number."""
+        facts = sorted(self.done.values(), key=lambda fact: fact.number)
+        return [
+            Observation(fact.cell, fact.accuracy, fact.seconds)
+            for fact in facts
+            if fact.cell is not None and fact.accuracy is not None
+        ]
+
+
+def next_move(
+    board: Board,
+    number: int,
+    *,
+    absent: Collection[int] = (),
+    speculate: bool = False,
+) -> Move:
+    """Decide what a running trial without a cell does.
+
+    Args:
+        board: The state of the search.
+        number: The trial's number.
+        absent: Numbers of trials without a cell that are not asking for one.
+        speculate: Whether to train cells of the reserve where the trial would have to wait.
+    """
+    asking = [
+        other
+        for other, fact in board.open.items()
+        if fact.cell is None and other not in absent and other != number
+    ]
+    rank = sum(other < number for other in asking)
+    unsettled = board.unsettled()
+    free = [take for take in unsettled if not board.is_held(take)]
+    if rank < len(free):
+        return free[rank]
+    upcoming = board.next_level
+    # Level 1 needs no prediction, so it does not wait for the empty cell (level 0).
+    if upcoming is not None and (not unsettled or upcoming[0] <= 1):
+        leaders = [other for other in board.leaders(len(board.plans)) if other != number]
+        if leaders:
+            return Wait(f"trial {min(leaders)} is planning level {upcoming[0]}")
+        if rank > 0:
+            return Wait(f"another worker is about to plan level {upcoming[0]}")
+        return MakePlan(len(board.plans))
+    if not unsettled:
+        return Finish(_ending(board))
+    if free:
+        return Wait("other workers are taking the last cells of the level")
+    if speculate:
+        spare = [take for take in board.unsettled(reserve=True) if not board.is_held(take)]
+        if rank < len(spare):
+            return spare[rank]
+    level = board.plans[-1].level
+    trials = sorted(holder for take in unsettled for holder in board.holders(take))
+    shown = ", ".join(map(str, trials[:5])) + (", ..." if len(trials) > 5 else "")
+    return Wait(
+        f"level {level} is complete but for {len(unsettled)} cells that other trials are "
+        f"training ({shown})"
+    )
+
+
+def _ending(board: Board) -> str:
+    message = board.plans[-1].facts.get("message")
+    if not board.plans[-1].cells and message:
+        return f"The search has ended. {message}"
+    return "The search has ended: every cell of its last level has been trained."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from optuna_popnas.predictors.base import fitted
 from optuna_popnas.predictors.base import FloatArray
 from optuna_popnas.predictors.time_model import FeatureSet
 from optuna_popnas.predictors.time_model import FeatureTimePredictor
+from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 
 
@@ -124,6 +126,33 @@ class CatBoostTimePredictor(FeatureTimePredictor):
 
     def _predict(self, features: FloatArray) -> FloatArray:
         return np.asarray(fitted(self._model, self).predict(features), dtype=np.float64)
+
+    def feature_importance(self) -> FloatArray:
+        """Return how much each feature changes predictions, ``(d,)`` in percent.
+
+        Raises:
+            RuntimeError: The predictor was not fitted.
+        """
+        model = fitted(self._model, self)
+        if isinstance(model, float):
+            return np.zeros(self.features([Cell()]).shape[1])
+        return np.asarray(model.get_feature_importance(thread_count=1), dtype=np.float64)
+
+    def shap_values(self, cells: Sequence[Cell]) -> FloatArray:
+        """Return how many seconds each feature adds to each prediction: ``(n, d)`` SHAP values.
+
+        Raises:
+            RuntimeError: The predictor was not fitted.
+        """
+        model = fitted(self._model, self)
+        features = self.features(cells)
+        if isinstance(model, float):
+            return np.zeros_like(features)
+        from catboost import Pool
+
+        values = model.get_feature_importance(Pool(features), type="ShapValues", thread_count=1)
+        # The last column is the mean prediction.
+        return np.asarray(values, dtype=np.float64)[:, :-1]
 
 
 class _Judged(NamedTuple):

@@ -133,7 +133,6 @@ def _draw_comparison(info: tuple[ComparedStudy, ...]) -> go.Figure:
     figure.update_xaxes(title_text="training seconds", row=1, col=1, **log_ticks(seconds or [1]))
     figure.update_xaxes(title_text=f"training {unit}", row=1, col=2)
     figure.update_yaxes(title_text="validation accuracy", row=1, col=1)
-    figure.update_layout(margin_t=110)
     return figure
 
 

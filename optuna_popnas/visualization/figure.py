@@ -28,16 +28,28 @@ def style_figure(figure: go.Figure, title: str, subtitle: str = "", *, height: i
         text += f'<br><span style="font-size:12px">{escape(subtitle)}</span>'
     figure.update_layout(
         template="none",
-        title={"text": text, "x": 0.0, "xref": "paper", "y": 0.97, "yanchor": "top"},
+        title={
+            "text": text,
+            "x": 0.0,
+            "xref": "paper",
+            "y": 1.0,
+            "yanchor": "top",
+            "pad": {"t": 12},
+        },
         title_font_size=15,
         font={"color": palette.NEUTRAL, "size": 12, "family": "Helvetica, Arial, sans-serif"},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         colorway=list(palette.SERIES),
         height=height,
-        margin={"l": 70, "r": 24, "t": 84 if subtitle else 64, "b": 60},
+        margin={"l": 70, "r": 24, "t": 76 if subtitle else 56, "b": 60},
         legend={"bgcolor": "rgba(0,0,0,0)", "tracegroupgap": 4},
         hoverlabel={"align": "left"},
+        modebar={
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": palette.GREY,
+            "activecolor": palette.BLUE,
+        },
         autosize=True,
     )
     axis = {
@@ -51,6 +63,9 @@ def style_figure(figure: go.Figure, title: str, subtitle: str = "", *, height: i
     }
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
+    if figure.layout.annotations:  # the titles of subplots
+        figure.update_annotations(font_size=13)
+        figure.update_layout(margin_t=104)
 
 
 def empty_figure(title: str, reason: str) -> go.Figure:

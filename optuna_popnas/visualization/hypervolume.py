@@ -116,7 +116,8 @@ def _draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
     style_figure(
         figure,
         f"How the front grew: hypervolume {info.volume[-1]:.3f}",
-        "share of the plane of accuracy and log time that the front dominates",
+        "share of the plane of accuracy and log time that the front dominates; "
+        "dotted: the first cells of 2, 3, ... blocks",
     )
     line = {"color": palette.BLUE, "width": 2, "shape": "hv"}
     for column, xs in ((1, list(range(1, len(info.volume) + 1))), (2, hours)):
@@ -138,11 +139,12 @@ def _draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
                 row=1,
                 col=column,
                 line={"color": palette.NEUTRAL, "dash": "dot", "width": 1},
-                annotation_text=palette.level_name(level),
+                annotation_text=str(level),
                 annotation_position="bottom right",
-                annotation_font_size=10,
+                annotation_font_size=11,
             )
     figure.update_xaxes(title_text="finished trials", row=1, col=1)
     figure.update_xaxes(title_text=f"training {unit}, all workers", row=1, col=2)
+    figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title_text="hypervolume", row=1, col=1)
     return figure

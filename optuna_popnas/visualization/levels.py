@@ -84,5 +84,4 @@ def _draw_levels(info: LevelsInfo) -> go.Figure:
         figure.update_yaxes(
             row=1, col=2, **log_ticks([value for group in info.seconds for value in group])
         )
-    figure.update_layout(margin_t=110)
     return figure

@@ -112,5 +112,5 @@ def _draw_operators(info: tuple[OperatorInfo, ...]) -> go.Figure:
     margin = max((high - low) * 0.22, 0.02)
     figure.update_xaxes(range=[0, slowest * 1.4 or 1.0], row=1, col=1)
     figure.update_xaxes(range=[low - margin / 3, high + margin], row=1, col=2)
-    figure.update_layout(showlegend=False, bargap=0.3, margin_t=110)
+    figure.update_layout(showlegend=False, bargap=0.3)
     return figure

@@ -10,7 +10,7 @@ from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import log_axis
 from optuna_popnas.visualization.figure import new_figure
 from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import level_quality
+from optuna_popnas.visualization.study_view import quality_by_level
 from optuna_popnas.visualization.study_view import StudyLike
 from optuna_popnas.visualization.study_view import view_study
 
@@ -42,7 +42,7 @@ def _get_predictions_info(study: StudyLike, target: str = "accuracy") -> Predict
     if target not in _TARGETS:
         raise ValueError(f"`target` must be 'accuracy' or 'seconds', but got {target!r}.")
     view = view_study(study)
-    quality = level_quality(view, target)
+    quality = quality_by_level(view, target)
     known = [
         trial
         for trial in view.complete

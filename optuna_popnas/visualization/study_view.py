@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TYPE_CHECKING
 
-from optuna.study import StudyDirection
-
 from optuna_popnas.search import pareto_front
-from optuna_popnas.search import prediction_quality
 from optuna_popnas.search import PredictionQuality
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
@@ -46,7 +43,7 @@ class StudyView(NamedTuple):
         return tuple(
             trial
             for trial in self.record.trials
-            if trial.state == "COMPLETE" and trial.cell is not None and trial.accuracy is not None
+            if trial.is_valid
         )
 
     @property
@@ -104,32 +101,25 @@ def level_of(trial: TrialRecord) -> int:
     return len(trial.cell or Cell())
 
 
-def front_of(trials: Sequence[TrialRecord], directions: Sequence[Any]) -> tuple[TrialRecord, ...]:
+def front_of(trials: Sequence[TrialRecord], directions: Sequence[str]) -> tuple[TrialRecord, ...]:
     """Return the trials that no other one dominates, in all objectives."""
     known = [trial for trial in trials if trial.values is not None]
     if not known:
         return ()
-    signs = [
-        -1.0 if getattr(direction, "name", direction) == StudyDirection.MAXIMIZE.name else 1.0
-        for direction in directions
-    ]
+    signs = [-1.0 if direction == "maximize" else 1.0 for direction in directions]
     costs = [[s * v for s, v in zip(signs, trial.values or ())] for trial in known]
     rows = pareto_front([-cost[0] for cost in costs], [cost[1:] for cost in costs])
     return tuple(known[row] for row in rows)
 
 
-def level_quality(view: StudyView, target: str) -> dict[int, PredictionQuality]:
+def quality_by_level(view: StudyView, target: str) -> dict[int, PredictionQuality]:
     """Return how well each level was predicted before it was trained (Tables 6.2 and 6.3).
 
     Args:
         view: The study.
         target: ``"accuracy"`` or ``"seconds"``.
     """
-    pairs: dict[int, tuple[list[float], list[float]]] = {}
-    for trial in view.complete:
-        guess, truth = getattr(trial, f"predicted_{target}"), getattr(trial, target)
-        if guess is not None and truth is not None:
-            predicted, measured = pairs.setdefault(level_of(trial), ([], []))
-            predicted.append(guess)
-            measured.append(truth)
-    return {level: prediction_quality(*pairs[level]) for level in sorted(pairs)}
+    from optuna_popnas.sampler.records import level_quality
+
+    rows = {row.level: getattr(row, target) for row in level_quality(view.record)}
+    return {level: quality for level, quality in rows.items() if quality is not None}

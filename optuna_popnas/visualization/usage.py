@@ -153,6 +153,5 @@ def _draw_usage(info: UsageInfo) -> go.Figure:
         barmode="group",
         bargap=0.25,
         legend={"orientation": "h", "x": 0, "y": -0.3, "yanchor": "top"},
-        margin_t=110,
     )
     return figure

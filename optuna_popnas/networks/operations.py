@@ -169,21 +169,37 @@ def _pooling(
     stride: int,
 ) -> nn.Module:
     height, width = kernel
-    even = [size % 2 == 0 for size in kernel]
-    if stride == 1:
-        # With an even kernel the result has one row too many, the one before the first.
-        padding = (height // 2, width // 2)
-        pooled: nn.Module = pool((height, width), stride, padding)
-        if any(even):
-            pooled = _Cropped(pooled, stride, (int(even[0]), int(even[1])))
-    else:
-        padding = ((height - 1) // 2, (width - 1) // 2)
-        pooled = pool((height, width), stride, padding, ceil_mode=any(even))
+    even = (height % 2 == 0, width % 2 == 0)
+    layers: list[nn.Module] = []
+    if stride == 2:
+        layers.append(pool((height, width), 2, _halves(kernel), ceil_mode=any(even)))
         if even[0] != even[1]:
-            pooled = _Cropped(pooled, stride, (0, 0))
-    if in_channels == out_channels:
-        return pooled
-    return nn.Sequential(pooled, conv_unit((1, 1), in_channels, out_channels, 1))
+            layers.append(_Cropped(layers.pop(), 2, (0, 0)))
+    elif not any(even):
+        layers.append(pool((height, width), 1, _halves(kernel)))
+    elif pool is nn.MaxPool2d or all(size in (1, 2) or size % 2 for size in kernel):
+        # Padding first is 2 to 4 times as fast, gradient included, as padding on both sides and
+        # cutting one row off. Repeated edges leave the average of 2 pixels what it is without.
+        before, after = _halves(kernel), (height // 2, width // 2)
+        sides = [(a, b) if e else (0, 0) for a, b, e in zip(before, after, even)]
+        amounts = (*sides[1], *sides[0])
+        layers.append(
+            nn.ConstantPad2d(amounts, float("-inf"))
+            if pool is nn.MaxPool2d
+            else nn.ReplicationPad2d(amounts)
+        )
+        rest = (0 if even[0] else before[0], 0 if even[1] else before[1])
+        layers.append(pool((height, width), 1, rest))
+    else:  # one row too many: the one before the first
+        padded = pool((height, width), 1, (height // 2, width // 2))
+        layers.append(_Cropped(padded, 1, (int(even[0]), int(even[1]))))
+    if in_channels != out_channels:
+        layers.append(conv_unit((1, 1), in_channels, out_channels, 1))
+    return layers[0] if len(layers) == 1 else nn.Sequential(*layers)
+
+
+def _halves(kernel: Sequence[int]) -> tuple[int, int]:
+    return (kernel[0] - 1) // 2, (kernel[1] - 1) // 2
 
 
 class _Cropped(nn.Module):

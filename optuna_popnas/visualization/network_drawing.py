@@ -23,7 +23,7 @@ class NetworkStage(NamedTuple):
 
     Attributes:
         kind: ``"normal"`` or ``"reduction"``.
-        count: Cells that it stands for.
+        cells: How many cells it stands for.
         motif: Its motif, from 0.
         filters: Channels of its output.
         height, width: Size of its output; None if the image's size is not known.
@@ -32,7 +32,7 @@ class NetworkStage(NamedTuple):
     """
 
     kind: str
-    count: int
+    cells: int
     motif: int
     filters: int
     height: int | None
@@ -83,8 +83,8 @@ def _merge_normal_cells(
     for stage in stages:
         if merged and merged[-1].kind == stage.kind == "normal":
             continue
-        count = normal_cells if stage.kind == "normal" else 1
-        merged.append(stage._replace(count=count, built=True, sources=(len(merged) - 1,)))
+        cells = normal_cells if stage.kind == "normal" else 1
+        merged.append(stage._replace(cells=cells, built=True, sources=(len(merged) - 1,)))
     return tuple(merged)
 
 
@@ -187,7 +187,7 @@ def _draw_image(x: float, y: float, image_size: int | tuple[int, int] | None) ->
 
 
 def _draw_stage(stage: NetworkStage, x: float, y: float) -> str:
-    name = stage.kind if stage.count == 1 else f"{stage.count} x {stage.kind}"
+    name = stage.kind if stage.cells == 1 else f"{stage.cells} x {stage.kind}"
     lines = [name, f"{stage.filters} filters"]
     if stage.height is not None:
         lines.append(f"{stage.height}x{stage.width}")

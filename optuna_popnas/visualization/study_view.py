@@ -40,11 +40,7 @@ class StudyView(NamedTuple):
     @property
     def complete(self) -> tuple[TrialRecord, ...]:
         """Finished trials with a known cell and accuracy."""
-        return tuple(
-            trial
-            for trial in self.record.trials
-            if trial.is_valid
-        )
+        return tuple(trial for trial in self.record.trials if trial.is_valid)
 
     @property
     def timed(self) -> tuple[TrialRecord, ...]:

@@ -76,6 +76,12 @@ def plot_time_shap(study: StudyLike) -> go.Figure:
     return _draw_time_shap(_get_time_model_info(study))
 
 
+def time_model_figures(study: StudyLike) -> tuple[go.Figure, go.Figure]:
+    """Return both figures of one model, which is fitted once."""
+    info = _get_time_model_info(study)
+    return _draw_time_importance(info), _draw_time_shap(info)
+
+
 def _too_few(title: str) -> go.Figure:
     return empty_figure(title, f"Fewer than {_FEWEST} cells with training times are finished.")
 

@@ -140,7 +140,7 @@ def test_odd_sizes_round_up() -> None:
 
 def test_deep_networks_are_collapsed() -> None:
     stages = get_network_stages(FIG_5_4, NetworkConfig(motifs=4, normal_cells=5))
-    assert [(stage.kind, stage.count) for stage in stages] == [
+    assert [(stage.kind, stage.cells) for stage in stages] == [
         ("normal", 5), ("reduction", 1), ("normal", 5), ("reduction", 1),
         ("normal", 5), ("reduction", 1), ("normal", 5),
     ]  # fmt: skip

@@ -1,0 +1,102 @@
+"""Files that are either whole or not there: tensors as safetensors, facts as JSON. No pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors import SafetensorError
+from safetensors.torch import save
+from torch import Tensor
+
+
+_KEY = "optuna_popnas"
+
+
+@contextmanager
+def replacing(path: Path, what: str) -> Iterator[Path]:
+    """Give a path to write to; afterwards that file takes the place of ``path`` at once.
+
+    Whatever happens, ``path`` is either as it was or wholly written.
+
+    Args:
+        path: The file to be written.
+        what: What it is called in errors, such as ``"Checkpoint"``.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise OSError(
+            f"{what} {str(path)!r} cannot be written ({error.strerror or error}). Free some space "
+            "or choose another folder, and run it again: the file that was there is kept."
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, what: str
+) -> None:
+    """Write tensors and JSON facts as one safetensors file.
+
+    Args:
+        path: The file.
+        tensors: By name; any device and memory layout.
+        facts: JSON values, kept in the file's metadata.
+        what: What the file is called in errors.
+
+    Raises:
+        OSError: The disk is full, or the folder cannot be written to.
+    """
+    dense = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content = save(dense, metadata={_KEY: json.dumps(facts)})
+    with replacing(path, what) as part:
+        part.write_bytes(content)
+
+
+def write_json(path: Path, facts: Mapping[str, Any], *, what: str) -> None:
+    """Write facts as an indented JSON file.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with replacing(path, what) as part:
+        part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def read_tensors(path: Path, *, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_tensors` wrote.
+
+    Returns:
+        Tensors on the CPU by name, and the facts.
+
+    Raises:
+        ValueError: The file is missing, damaged, or was not written by this library.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        facts = json.loads(metadata[_KEY])
+    except FileNotFoundError:
+        raise ValueError(f"{what} {str(path)!r} must be a file, but there is none.") from None
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        reason = "no facts in it" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise ValueError(
+            f"{what} {str(path)!r} must be a whole safetensors file of this library, but it "
+            f"cannot be read ({reason}). Remove it, or copy it again."
+        ) from None
+    return tensors, facts

@@ -40,6 +40,7 @@ class CellBatch(Sequence[Cell]):
         n, b, _ = encoding.shape
         self.lengths = np.full(n, b, dtype=np.intp) if lengths is None else lengths
         self._keys: npt.NDArray[np.uint64] | None = None
+        self._is_canonical = False
 
     @classmethod
     def from_cells(cls, space: SearchSpace, cells: Sequence[Cell]) -> CellBatch:
@@ -84,6 +85,8 @@ class CellBatch(Sequence[Cell]):
 
     def canonical(self) -> CellBatch:
         """Return the canonical representative of each cell, in the same order (Sec. 4.1.2)."""
+        if self._is_canonical:
+            return self
         encoding = np.zeros_like(self.encoding)
         for length in np.unique(self.lengths):
             rows = np.flatnonzero(self.lengths == length)
@@ -92,22 +95,32 @@ class CellBatch(Sequence[Cell]):
                 operators=len(self.space.operators),
                 lookbacks=self.space.lookbacks,
             )
-        return CellBatch(self.space, encoding, self.lengths)
+        return CellBatch(self.space, encoding, self.lengths)._mark_canonical()
 
     def unique(self) -> CellBatch:
         """Return the distinct cells in canonical form, in the order of their keys."""
         canonical = self.canonical()
-        keys, first = np.unique(_keys_of(canonical), return_index=True)
-        batch = canonical.take(first)
-        batch._keys = keys
-        return batch
+        keys = canonical.keys
+        order = np.argsort(keys)
+        ordered = keys[order]
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = ordered[1:] != ordered[:-1]
+        return canonical.take(order[new])
+
+    def _mark_canonical(self) -> CellBatch:
+        """Note that the encodings are canonical, so that nobody works them out again."""
+        self._is_canonical = True
+        return self
 
     def take(self, rows: npt.ArrayLike) -> CellBatch:
         """Return the cells at these row numbers (or where this mask is true)."""
         rows = np.asarray(rows)
-        if rows.dtype != np.bool_:
-            rows = rows.astype(np.intp)
-        batch = CellBatch(self.space, self.encoding[rows], self.lengths[rows])
+        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.intp)
+        # np.take is several times faster than indexing where rows are this short.
+        batch = CellBatch(
+            self.space, np.take(self.encoding, rows, axis=0), np.take(self.lengths, rows)
+        )
+        batch._is_canonical = self._is_canonical
         if self._keys is not None:
             batch._keys = self._keys[rows]
         return batch

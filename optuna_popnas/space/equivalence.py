@@ -105,6 +105,69 @@ def _canonical_chunk(
     return canonical
 
 
+def add_blocks(
+    encoding: npt.NDArray[np.int8],
+    blocks: npt.NDArray[np.int8],
+    pairs: npt.NDArray[np.intp],
+    *,
+    operators: int,
+    lookbacks: int,
+) -> npt.NDArray[np.int8]:
+    """Return the canonical encodings of cells that have one block more.
+
+    A canonical cell keeps the order of its blocks when a block is added that nobody reads yet:
+    positions only shift, so the new block goes before the first one with a larger code, once its
+    inputs are placed. Only where a cell has twins (blocks with equal codes) can the new block
+    make a difference between them: those cells are ordered from scratch.
+
+    Args:
+        encoding: ``(n, b, 4)`` canonical encodings.
+        blocks: ``(m, 4)`` new blocks, the smaller branch first.
+        pairs: ``(k,)`` which cell gets which block: ``cell * m + block``.
+        operators: Number of operators.
+        lookbacks: Number of lookbacks.
+
+    Returns:
+        ``(k, b + 1, 4)`` integers.
+    """
+    n, b, _ = encoding.shape
+    m = len(blocks)
+    code, new = _codes(encoding, operators, lookbacks), _codes(blocks, operators, lookbacks)
+    ready = np.maximum(blocks[:, 2], -1) + 1  # the first position after its inputs
+    place = np.full((n, m), b, dtype=np.int8)
+    for step in range(b - 1, -1, -1):
+        place[(new < code[:, step, None]) & (ready <= step)] = step
+    parent, block = np.divmod(pairs, m)
+    at = place.reshape(-1)[pairs].astype(np.intp)
+
+    # Each cell with a gap at each position: what is behind the gap, and reads behind it, shifts.
+    gap = np.arange(b + 1)
+    source = gap - (gap > gap[:, None])  # (gap, position)
+    apart = np.zeros((n, b + 1, b + 1, 4), dtype=np.int8)
+    if b:
+        apart[:] = encoding[:, np.minimum(source, b - 1)]
+    apart[:, :, :, 0::2] += apart[:, :, :, 0::2] >= gap[:, None, None]
+
+    words = apart.view(np.uint32).reshape(n * (b + 1), b + 1)
+    children = np.take(words, parent * (b + 1) + at, axis=0)
+    children[np.arange(len(at)), at] = np.ascontiguousarray(blocks).view(np.uint32)[block, 0]
+    out = children.view(np.int8).reshape(len(at), b + 1, 4)
+    ordered = np.sort(code, axis=1)
+    twins = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+    if twins.any():
+        rows = np.flatnonzero(twins[parent])
+        out[rows] = canonicalize(out[rows], operators=operators, lookbacks=lookbacks)
+    return out
+
+
+def _codes(encoding: npt.NDArray[np.int8], operators: int, lookbacks: int) -> Codes:
+    """Return one number per block, ordered as its inputs and operators are."""
+    in1, op1, in2, op2 = np.moveaxis(encoding.astype(np.int64), -1, 0)
+    # int8 bounds every input
+    base = np.int64((lookbacks + 128) * operators)
+    return ((in1 + lookbacks) * operators + op1) * base + (in2 + lookbacks) * operators + op2
+
+
 def _referenced(inputs: npt.NDArray[np.int32], b: int) -> npt.NDArray[np.bool_]:
     return np.stack([(inputs == j).any(axis=(1, 2)) for j in range(b)], axis=1)
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from optuna_popnas.space.batch import CellBatch
 from optuna_popnas.space.cell import Block
 from optuna_popnas.space.cell import Cell
+from optuna_popnas.space.equivalence import add_blocks
 from optuna_popnas.space.operators import PAPER_OPERATORS
 from optuna_popnas.space.operators import parse_operator
 
@@ -181,7 +182,7 @@ class SearchSpace:
 
     def first_level(self) -> CellBatch:
         """Return all cells of one block, 300 for the thesis' space, in canonical form."""
-        return CellBatch(self, self.new_blocks(0)[:, None, :])
+        return CellBatch(self, self.new_blocks(0)[:, None, :])._mark_canonical()
 
     def expand(
         self,
@@ -219,23 +220,23 @@ class SearchSpace:
             raise ValueError(
                 f"`cells` must have fewer than max_blocks={self.max_blocks} blocks, but got {b}."
             )
+        if merge_equivalent:
+            batch = batch.unique()
         blocks = self.new_blocks(b)
         n, m = len(batch), len(blocks)
+        pairs = np.arange(n * m)
         if max_encodings is not None and n * m > max_encodings:
             if rng is None:
                 raise ValueError("`rng` must be given with `max_encodings`, but got None.")
             pairs = np.sort(rng.choice(n * m, size=max_encodings, replace=False))
-            parent, block = pairs // m, pairs % m
-            children = np.empty((len(pairs), b + 1, 4), dtype=np.int8)
-            children[:, :b] = batch.encoding[parent, :b]
-            children[:, b] = blocks[block]
-        else:
-            grid = np.empty((n, m, b + 1, 4), dtype=np.int8)
-            grid[:, :, :b] = batch.encoding[:, None, :b]
-            grid[:, :, b] = blocks
-            children = grid.reshape(n * m, b + 1, 4)
-        expanded = CellBatch(self, children)
-        return expanded.unique() if merge_equivalent else expanded
+        parents = batch.encoding[:, :b]
+        if not merge_equivalent:
+            parent, block = np.divmod(pairs, m)
+            return CellBatch(self, np.concatenate([parents[parent], blocks[block, None]], axis=1))
+        children = add_blocks(
+            parents, blocks, pairs, operators=len(self.operators), lookbacks=self.lookbacks
+        )
+        return CellBatch(self, children)._mark_canonical().unique()
 
     def profile(self) -> tuple[LevelProfile, ...]:
         """Return the sizes of levels 1 ... ``max_blocks``, before any training (Sec. 4.1.3)."""

@@ -16,6 +16,8 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import InMemoryStorage
+from optuna.storages._heartbeat import BaseHeartbeat
+from optuna.storages._heartbeat import is_heartbeat_enabled
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
@@ -26,9 +28,12 @@ VERSION = 1
 CLAIM = "popnas:claim"  # the cell this trial trains, and why
 PLAN = "popnas:plan:"  # + number: a plan, written by the trial that was the leader
 LEAD = "popnas:lead"  # number of the plan that this trial is making
+WAIT = "popnas:wait"  # that this trial waits for a cell
+OWNER = "popnas:owner"  # who runs this trial, where no claim says so
+SURPLUS = "popnas:surplus"  # why this trial was not needed
 BEAT = "popnas:beat"  # counts up while the trial's process lives
 RESULT = "popnas:result"  # values of a trial that waits for the others before it is stored
-REASON = "popnas:reason"  # why a trial failed or was not needed
+REASON = "popnas:reason"  # why a trial failed
 
 # System attributes that Optuna writes.
 FIXED_PARAMS = "fixed_params"
@@ -89,11 +94,14 @@ def finish_trial(
         return False
 
 
+def has_heartbeats(study: optuna.Study) -> bool:
+    """Whether the storage itself notices dead trials."""
+    return is_heartbeat_enabled(study._storage)
+
+
 def fail_stale_trials(study: optuna.Study) -> None:
     """Fail the trials whose heartbeat has stopped, on storages that have heartbeats."""
-    from optuna.storages._heartbeat import is_heartbeat_enabled
-
-    if is_heartbeat_enabled(study._storage):
+    if has_heartbeats(study):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(study)
@@ -101,12 +109,21 @@ def fail_stale_trials(study: optuna.Study) -> None:
 
 def record_heartbeat(study: optuna.Study, trial_id: int) -> None:
     """Do what Optuna's heartbeat thread does, once the objective has returned."""
-    from optuna.storages._heartbeat import BaseHeartbeat
-    from optuna.storages._heartbeat import is_heartbeat_enabled
-
     storage = study._storage
     if isinstance(storage, BaseHeartbeat) and is_heartbeat_enabled(storage):
         storage.record_heartbeat(trial_id)
+
+
+def is_storage_failure(error: Exception) -> bool:
+    """Whether the storage could not be reached, so that it is worth trying again."""
+    # The error of gRPC is told by its module, as gRPC need not be installed.
+    names = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return isinstance(error, optuna.exceptions.StorageInternalError) or "grpc" in names
+
+
+def close_session(study: optuna.Study) -> None:
+    """Give back what the storage holds for this thread."""
+    study._storage.remove_session()
 
 
 def is_in_memory(study: optuna.Study) -> bool:

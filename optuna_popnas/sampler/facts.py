@@ -64,6 +64,7 @@ class Fact(NamedTuple):
         lead: Number of the plan that it is making.
         plans: Numbers of the plans it carries -> their JSON.
         result: Whether its objective has returned and the result is on record.
+        waits: Whether it has said that it waits for a cell.
     """
 
     number: int
@@ -76,6 +77,7 @@ class Fact(NamedTuple):
     lead: int | None = None
     plans: tuple[tuple[int, dict[str, Any]], ...] = ()
     result: bool = False
+    waits: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -94,14 +96,24 @@ def parse_cell(text: str) -> Cell:
     return Cell.parse(text)
 
 
-def objective_problem(directions: Sequence[StudyDirection]) -> str | None:
-    """Return what is wrong with the directions of a study, or None."""
+def direction_problem(
+    directions: Sequence[StudyDirection], objectives: Sequence[str] = ()
+) -> str | None:
+    """Return what is wrong with the directions of a study, or None.
+
+    Args:
+        directions: Directions of the study.
+        objectives: Names of the objectives after accuracy and time.
+    """
     names = [direction.name.lower() for direction in directions]
-    if names in (["maximize"], ["maximize", "minimize"]):
+    full = ["maximize", "minimize", *("minimize" for _ in objectives)]
+    if names == full or (names == ["maximize"] and not objectives):
         return None
+    meaning = ", ".join(["accuracy", "seconds", *objectives])
+    alone = "" if objectives else " or ['maximize'] (accuracy alone)"
     return (
-        "`directions` must be ['maximize', 'minimize'] (accuracy, seconds) or ['maximize'] "
-        f"(accuracy alone), but got {names}. Create a study with these directions."
+        f"`directions` must be {full} ({meaning}){alone}, but got {names}. "
+        "Create a study with these directions."
     )
 
 
@@ -144,6 +156,9 @@ def read_fact(trial: FrozenTrial) -> Fact:
         if problem is None:
             accuracy = float(values[0])
             seconds = float(values[1]) if len(values) > 1 else None
+    if attributes.SURPLUS in system:
+        cell = None  # its parameters only keep it from standing out in a dashboard
+        reason = system[attributes.SURPLUS]
     lead = system.get(attributes.LEAD)
     start = len(attributes.PLAN)
     return Fact(
@@ -161,4 +176,5 @@ def read_fact(trial: FrozenTrial) -> Fact:
             if key.startswith(attributes.PLAN)
         ),
         result=result is not None,
+        waits=bool(system.get(attributes.WAIT)),
     )

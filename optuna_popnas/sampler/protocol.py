@@ -169,6 +169,10 @@ class Board:
     def _settle(self, fact: Fact) -> None:
         if fact.lead is not None and fact.state == TrialState.FAIL:
             self._fallen_leaders[fact.lead].add(fact.number)
+        if fact.claim is not None and fact.state == TrialState.COMPLETE:
+            claimed = self.key(fact.claim.cell)
+            if fact.cell is None or self.key(fact.cell) != claimed:
+                self._failures[claimed] += 1  # something else was trained
         if fact.cell is None:
             return
         key = self.key(fact.cell)

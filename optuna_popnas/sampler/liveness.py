@@ -1,0 +1,235 @@
+"""Who is alive: a worker's signs of life, and its judgement of the others.
+
+No clock of another machine is read. A worker counts up a number on its trials; who watches
+measures with its own clock how long a trial has shown no change. On the same machine a process
+that is gone is known at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+import hashlib
+import os
+from pathlib import Path
+import socket
+import threading
+import time
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial
+
+from optuna_popnas.sampler import attributes
+
+
+_logger = optuna.logging.get_logger(f"optuna.{__name__}")
+
+DEFAULT_LEASE = 120.0  # seconds
+_TICK = 1.0  # seconds between two looks of the thread that shows signs of life
+_FROZEN = 5.0  # a tick that comes so many seconds late tells that this process was stopped
+
+
+# Processes ---------------------------------------------------------------------------------
+
+
+def worker_name() -> str:
+    """Return the name of this process for people."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def process_token() -> str:
+    """Return what tells this process from every other one, now and later, on any machine."""
+    pid = os.getpid()
+    return f"{_machine()}:{pid}:{_start_time(pid) or ''}"
+
+
+def is_gone(token: str) -> bool:
+    """Whether a process of this machine has ended; False for those of other machines."""
+    machine, pid, started = token.rsplit(":", 2)
+    if not started or machine != _machine():
+        return False
+    return _start_time(int(pid)) != started
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Name the machine and the process namespace, as containers share the former only."""
+    facts = [socket.gethostname()]
+    try:
+        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        facts.append(os.readlink("/proc/self/ns/pid"))
+    except OSError:
+        pass
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+
+
+def _start_time(pid: int) -> str | None:
+    """Return when a process started, in ticks; None if it has ended or cannot be seen."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    # State, parent ...; the start time is the 22nd field of all, the 20th after the name.
+    return None if fields[0] in "ZX" else fields[19]
+
+
+# Signs of life -----------------------------------------------------------------------------
+
+
+class Beats:
+    """Counts up a number on the trials of this process, in a thread, as long as they run.
+
+    Args:
+        interval: Seconds between two signs; None to show none.
+    """
+
+    def __init__(self, interval: float | None) -> None:
+        self._interval = interval
+        self._lock = threading.Lock()
+        self._held: dict[int, tuple[optuna.Study, int, float]] = {}
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._pid = os.getpid()
+        self._tick = time.monotonic()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_interval": self._interval}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["_interval"])  # type: ignore[misc]
+
+    def hold(self, study: optuna.Study, trial_id: int) -> None:
+        """Show signs of life on this trial from now on."""
+        if self._interval is None or attributes.is_in_memory(study):
+            return
+        with self._lock:
+            if self._pid != os.getpid():  # forked: threads stay with the parent
+                self._pid, self._thread, self._held = os.getpid(), None, {}
+            self._held[trial_id] = (study, 0, time.monotonic() + self._interval)
+            if self._thread is None:
+                self._tick = time.monotonic()
+                self._stop = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._stop,), name="popnas-beats", daemon=True
+                )
+                self._thread.start()
+
+    def release(self, trial_id: int) -> None:
+        """Show no more signs on this trial."""
+        with self._lock:
+            self._held.pop(trial_id, None)
+
+    def was_frozen(self) -> bool:
+        """Whether this process has not been running for a while until just now."""
+        return self._thread is not None and time.monotonic() - self._tick > _FROZEN
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._held = {}
+            self._stop.set()
+        if thread is not None:
+            thread.join()
+
+    def _run(self, stop: threading.Event) -> None:
+        studies: dict[int, optuna.Study] = {}
+        assert self._interval is not None
+        while not stop.wait(min(_TICK, self._interval)):
+            now = self._tick = time.monotonic()
+            with self._lock:
+                if not self._held:
+                    self._thread = None
+                    break
+                due = [(key, *held) for key, held in self._held.items() if held[2] <= now]
+            for trial_id, study, count, _ in due:
+                studies[id(study._storage)] = study
+                self._beat(study, trial_id, count + 1)
+        for study in studies.values():
+            attributes.close_session(study)
+
+    def _beat(self, study: optuna.Study, trial_id: int, count: int) -> None:
+        assert self._interval is not None
+        try:
+            attributes.write_trial(study, trial_id, attributes.BEAT, count)
+        except (UpdateFinishedTrialError, KeyError):
+            self.release(trial_id)
+            return
+        except Exception as error:  # the storage is away; the next sign may get through
+            _logger.debug(f"No sign of life of trial {trial_id} could be written: {error!r}")
+        with self._lock:
+            if trial_id in self._held:
+                self._held[trial_id] = (study, count, time.monotonic() + self._interval)
+
+
+# Judgement ---------------------------------------------------------------------------------
+
+
+class Watch:
+    """Remembers since when each running trial has not changed, by this process's clock.
+
+    Args:
+        lease: Seconds without a change after which a trial counts as dead; None for ever.
+    """
+
+    def __init__(self, lease: float | None) -> None:
+        self.lease = lease
+        self._seen: dict[int, tuple[tuple[Any, ...], float]] = {}
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"lease": self.lease}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["lease"])  # type: ignore[misc]
+
+    def forget(self) -> None:
+        """Start anew, as nobody's silence could be heard."""
+        with self._lock:
+            self._seen.clear()
+
+    def look(self, trials: Iterable[FrozenTrial]) -> dict[int, float]:
+        """Take in the running trials; return the seconds since each one's last change."""
+        now = time.monotonic()
+        with self._lock:
+            seen = {}
+            for trial in trials:
+                signature = _signature(trial)
+                old = self._seen.get(trial.number)
+                same = old is not None and old[0] == signature
+                seen[trial.number] = old if same and old is not None else (signature, now)
+            self._seen = seen
+            return {number: now - since for number, (_, since) in seen.items()}
+
+    def death(self, trial: FrozenTrial, silence: float) -> str | None:
+        """Return why a running trial of another process counts as dead, or None."""
+        token = process_of(trial)
+        if token is not None and is_gone(token):
+            return "its process has ended"
+        if self.lease is not None and silence > self.lease:
+            return f"no sign of life for {self.lease:g} s"
+        return None
+
+
+def process_of(trial: FrozenTrial) -> str | None:
+    """Return the token of the process that runs a trial, if it has said so."""
+    system = trial.system_attrs
+    for key in (attributes.CLAIM, attributes.OWNER, attributes.LEAD, attributes.WAIT):
+        if system.get(key):
+            return str(system[key]["process"])
+    return None
+
+
+def _signature(trial: FrozenTrial) -> tuple[Any, ...]:
+    system = trial.system_attrs
+    return (
+        system.get(attributes.BEAT),
+        system.get(attributes.LEAD),
+        system.get(attributes.CLAIM),
+        len(system),
+        len(trial.params),
+        len(trial.user_attrs),
+        len(trial.intermediate_values),
+    )

@@ -1,0 +1,157 @@
+"""From a board to the next plan: the settings, the predictors and the seed come together here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from dataclasses import dataclass
+from functools import partial
+import json
+from typing import Any
+
+import numpy as np
+
+from optuna_popnas.search import decode_cell
+from optuna_popnas.search import Observation
+from optuna_popnas.search import Plan
+from optuna_popnas.search import plan_level
+from optuna_popnas.search import PredictorLike
+from optuna_popnas.search import Predictors
+from optuna_popnas.search import Probe
+from optuna_popnas.search import SearchConfig
+from optuna_popnas.space import Cell
+from optuna_popnas.space import SearchSpace
+
+
+#: A predictor, or what makes one: ``(space, *, seed) -> predictor``.
+PredictorSpec = PredictorLike | Callable[..., Any]
+CostFunction = Callable[..., Any]
+
+# Streams of random numbers of one planning step.
+_CHOICES, _ACCURACY, _SECONDS = range(3)
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Makes plans, as a pure function of finished cells and the study's seed.
+
+    Args:
+        space: The search space.
+        config: The settings of the search.
+        accuracy: The accuracy predictor; that of the mode if None.
+        seconds: The time predictor; that of the mode if None.
+        probe: A cheap estimate of a cell's training time.
+        cost: Computed costs of cells.
+    """
+
+    space: SearchSpace
+    config: SearchConfig
+    accuracy: PredictorSpec | None = None
+    seconds: PredictorSpec | None = None
+    probe: Callable[[Cell], float] | None = None
+    cost: CostFunction | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return what workers must agree on, but for the seed, as JSON values."""
+        settings = {
+            **asdict(self.config),
+            "accuracy_predictor": _name(self.accuracy),
+            "time_predictor": _name(self.seconds),
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(settings, default=lambda v: v.item()))
+        return plain
+
+    def plan(
+        self,
+        level: int,
+        wave: int,
+        observations: Sequence[Observation],
+        plans: Sequence[Plan],
+        *,
+        seed: int,
+    ) -> Plan:
+        """Return the plan of a level and wave.
+
+        Args:
+            level: Blocks per cell.
+            wave: Number of the wave.
+            observations: Every finished cell.
+            plans: The plans so far, which hold the earlier probes.
+            seed: Seed of the study.
+        """
+        timed = all(item.seconds is not None for item in observations)
+        predictors = None
+        if level >= 2:
+            predictors = self._predictors(timed, partial(_seed, seed, level, wave))
+        return plan_level(
+            self.space,
+            level,
+            observations,
+            self.config,
+            predictors,
+            wave=wave,
+            probes=stored_probes(plans, self.space),
+            rng=np.random.default_rng([seed, level, wave, _CHOICES]),
+        )
+
+    def _predictors(self, timed: bool, seed: Callable[[int], int]) -> Predictors:
+        accuracy = self.accuracy or default_predictor("accuracy", self.config.mode)
+        seconds = self.seconds or default_predictor("seconds", self.config.mode)
+        needs_time = timed and self.config.mode != "pnas"
+        return Predictors(
+            accuracy=_make(accuracy, self.space, seed(_ACCURACY)),
+            seconds=_make(seconds, self.space, seed(_SECONDS)) if needs_time else None,
+            probe=self.probe,
+            cost=self.cost,
+        )
+
+
+def default_predictor(kind: str, mode: str) -> PredictorSpec:
+    """Return the predictor of a mode for ``"accuracy"`` or ``"seconds"``."""
+    from optuna_popnas import predictors
+
+    if kind == "accuracy":
+        return predictors.AccuracyPredictor
+    if mode == "popnas-v1":
+        return partial(predictors.NNLSTimePredictor, feature_set="popnas-v1")
+    return predictors.TimePredictor
+
+
+def stored_probes(plans: Sequence[Plan], space: SearchSpace) -> list[Probe]:
+    """Return the probes that were made for earlier plans."""
+    return [
+        Probe(decode_cell(code, space), seconds)
+        for plan in plans
+        for code, seconds in plan.facts.get("probes", ())
+    ]
+
+
+def check_predictor(name: str, predictor: object) -> None:
+    """Raise ValueError if this is no predictor."""
+    if not all(callable(getattr(predictor, method, None)) for method in ("fit", "predict")):
+        raise ValueError(
+            f"`{name}` must have the methods fit and predict, or be a callable "
+            f"(space, *, seed) that makes such an object, but got {predictor!r}. "
+            "See optuna_popnas.predictors."
+        )
+
+
+def _make(spec: PredictorSpec, space: SearchSpace, seed: int) -> PredictorLike:
+    made = spec(space, seed=seed) if callable(spec) else spec
+    check_predictor("predictor", made)
+    return made
+
+
+def _seed(*entropy: int) -> int:
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
+
+
+def _name(spec: object) -> str:
+    """Name a predictor, so that workers with different ones notice."""
+    if spec is None:
+        return "default"
+    if isinstance(spec, partial):
+        options = ", ".join(f"{key}={value!r}" for key, value in sorted(spec.keywords.items()))
+        return f"{_name(spec.func)}({options})"
+    named: Any = spec if hasattr(spec, "__qualname__") else type(spec)
+    return f"{named.__module__}.{named.__qualname__}"

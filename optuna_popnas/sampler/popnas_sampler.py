@@ -1,0 +1,268 @@
+"""The sampler's face to Optuna: settings are checked here, hooks hand over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+import threading
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.samplers import RandomSampler
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
+
+from optuna_popnas.sampler import attributes
+from optuna_popnas.sampler.facts import direction_problem
+from optuna_popnas.sampler.facts import value_problem
+from optuna_popnas.sampler.liveness import Beats
+from optuna_popnas.sampler.liveness import DEFAULT_LEASE
+from optuna_popnas.sampler.parameters import BLOCKS
+from optuna_popnas.sampler.parameters import cell_distributions
+from optuna_popnas.sampler.parameters import cell_params
+from optuna_popnas.sampler.planner import check_predictor
+from optuna_popnas.sampler.planner import CostFunction
+from optuna_popnas.sampler.planner import Planner
+from optuna_popnas.sampler.planner import PredictorSpec
+from optuna_popnas.sampler.protocol import INTERRUPTED
+from optuna_popnas.sampler.worker import Worker
+from optuna_popnas.search import SearchConfig
+from optuna_popnas.space import Cell
+from optuna_popnas.space import SearchSpace
+
+
+_logger = optuna.logging.get_logger(f"optuna.{__name__}")
+
+_SPECULATION = 256  # cells in reserve where idle workers train them
+
+
+class POPNASSampler(BaseSampler):
+    """Searches cells block by block, as POPNASv2 does (Algorithm 4.1).
+
+    The study needs the directions ``["maximize", "minimize"]``, accuracy and seconds, or
+    ``["maximize"]``, accuracy alone: then it is a PNAS search. The objective gets its cell from
+    :meth:`SearchSpace.suggest <optuna_popnas.SearchSpace.suggest>`. ``study.optimize`` ends by
+    itself after the last level. Any number of processes and threads may work on one study; the
+    same lines resume it.
+
+    Args:
+        space: The search space.
+        max_children: At most so many cells of the Pareto front are trained per level (K).
+        max_exploration_children: At most so many more by the exploration step (J).
+        time_limit: Cells that are predicted to train longer are left out, seconds (T).
+        mode: ``"popnas"`` (the thesis), ``"pnas"`` (accuracy alone) or ``"popnas-v1"``.
+        accuracy_predictor: An object with ``fit`` and ``predict``, or a callable
+            ``(space, *, seed)`` that makes one, such as a class of
+            :mod:`optuna_popnas.predictors`. That of the mode if left out.
+        time_predictor: Likewise.
+        time_probe: A cheap estimate of a cell's training time, ``cell -> seconds``.
+        budget_seconds: Seconds of training that the search may spend (mode ``"adaptive"``).
+        stale_after: Seconds of silence after which a trial counts as dead and its cell is
+            trained by another. 120 if left out; where the storage has heartbeats these decide.
+        independent_sampler: Samples all other parameters. A random sampler if left out.
+        seed: Makes the search reproducible. The study's if left out, drawn for a new study.
+        max_tries: A cell whose trials failed so often is left out.
+        idle: What a worker does that would have to wait at the end of a level: ``"wait"``
+            (the thesis) or ``"speculate"``: train the level's next-best cells.
+        reserve: So many next-best cells per level for ``idle="speculate"``.
+        pilot: So many spread cells are trained before each level is planned.
+        probes: So many spread cells are timed by ``time_probe`` before a level is planned.
+        optimism: Accuracy is judged at its prediction plus so many standard deviations.
+        limits: Upper bounds of computed costs, such as ``{"parameters": 1e6}``.
+        objectives: Computed costs that are objectives after accuracy and seconds.
+        cost: Computes costs, ``CellBatch -> {name: (n,) array}``.
+        max_candidates: A level with more candidates is sampled down to this number.
+
+    Raises:
+        ValueError: A setting is out of range.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        max_children: int = 128,
+        max_exploration_children: int = 16,
+        time_limit: float | None = None,
+        mode: str = "popnas",
+        accuracy_predictor: PredictorSpec | None = None,
+        time_predictor: PredictorSpec | None = None,
+        time_probe: Callable[[Cell], float] | None = None,
+        budget_seconds: float | None = None,
+        stale_after: float | None = None,
+        independent_sampler: BaseSampler | None = None,
+        seed: int | None = None,
+        max_tries: int = 3,
+        idle: Literal["wait", "speculate"] = "wait",
+        reserve: int | None = None,
+        pilot: int = 0,
+        probes: int = 24,
+        optimism: float = 0.0,
+        limits: Mapping[str, float] | None = None,
+        objectives: Sequence[str] = (),
+        cost: CostFunction | None = None,
+        max_candidates: int = 4_000_000,
+    ) -> None:
+        if not isinstance(space, SearchSpace):
+            raise ValueError(f"`space` must be a SearchSpace, but got {space!r}.")
+        if idle not in ("wait", "speculate"):
+            raise ValueError(f"`idle` must be 'wait' or 'speculate', but got {idle!r}.")
+        if isinstance(max_tries, bool) or not isinstance(max_tries, int) or max_tries < 1:
+            raise ValueError(f"`max_tries` must be an integer of at least 1, but got {max_tries}.")
+        if stale_after is not None and not stale_after > 0:
+            raise ValueError(
+                f"`stale_after` must be a number of seconds greater than 0, but got {stale_after}."
+            )
+        if budget_seconds is not None:
+            raise ValueError("`budget_seconds` must be None, as no mode here has a budget.")
+        for name, predictor in (
+            ("accuracy_predictor", accuracy_predictor),
+            ("time_predictor", time_predictor),
+        ):
+            if predictor is not None and not callable(predictor):
+                check_predictor(name, predictor)
+        config = SearchConfig(
+            mode=mode,
+            max_children=max_children,
+            max_exploration_children=max_exploration_children,
+            time_limit=time_limit,
+            limits=dict(limits or {}),
+            objectives=tuple(objectives),
+            reserve=(_SPECULATION if idle == "speculate" else 0) if reserve is None else reserve,
+            pilot=pilot,
+            probes=probes,
+            optimism=optimism,
+            max_candidates=max_candidates,
+        )
+        config.check_space(space)
+        self._space = space
+        self._planner = Planner(
+            space, config, accuracy_predictor, time_predictor, time_probe, cost
+        )
+        self._settings = {**self._planner.settings(), "max_tries": max_tries, "seed": seed}
+        self._speculate = idle == "speculate"
+        self._stale_after = stale_after
+        self._independent_sampler = independent_sampler or RandomSampler(seed=seed)
+        self._lock = threading.Lock()
+        self._workers: dict[tuple[int, int], Worker] = {}
+        self._cells: dict[tuple[tuple[int, int], int], dict[str, Any]] = {}
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
+        return self._space
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None, "_workers": {}, "_cells": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def reseed_rng(self) -> None:
+        """Reseed the independent sampler; the search itself goes by the study's seed."""
+        self._independent_sampler.reseed_rng()
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return nothing: a trial that never asks for a cell must not get one."""
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return nothing, see :meth:`infer_relative_search_space`."""
+        return {}
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Take note of the trial; never wait here, as no heartbeat would be seen."""
+        self._independent_sampler.before_trial(study, trial)
+        if direction_problem(study.directions, self._planner.config.objectives) is None:
+            self._worker(study).begin(trial)
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Return a parameter of the trial's cell; get the cell first if it has none."""
+        expected = cell_distributions(self._space).get(param_name)
+        if expected is None:
+            return self._independent_sampler.sample_independent(
+                study, trial, param_name, param_distribution
+            )
+        problem = direction_problem(study.directions, self._planner.config.objectives)
+        if problem is not None:
+            raise ValueError(problem)
+        if param_distribution != expected:
+            raise ValueError(
+                f"`{param_name}` must have the distribution {expected} of the sampler's space, "
+                f"but got {param_distribution}. Suggest cells with the space that the sampler has."
+            )
+        key = attributes.study_key(study), trial.number
+        if param_name == BLOCKS:
+            self._cells[key] = cell_params(self._worker(study).acquire(trial))
+        params = self._cells.get(key, {})
+        if param_name not in params:  # a user fixed some parameters of the cell
+            return self._independent_sampler.sample_independent(
+                study, trial, param_name, param_distribution
+            )
+        return params[param_name]
+
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Say why a trial failed; at the end of the search, wait for the others."""
+        self._independent_sampler.after_trial(study, trial, state, values)
+        self._cells.pop((attributes.study_key(study), trial.number), None)
+        worker = self._workers.get(attributes.study_key(study))
+        if worker is None:
+            return
+        try:
+            if state == TrialState.FAIL:
+                self._explain(study, trial)
+            elif state == TrialState.COMPLETE and values is not None and BLOCKS in trial.params:
+                problem = value_problem(values)
+                if problem is None:
+                    worker.linger(trial, values)
+                else:
+                    _logger.warning(f"Trial {trial.number}: {problem}")
+        finally:
+            worker.end(trial)
+
+    def _explain(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Write on a failed trial why it failed, as Optuna only logs it."""
+        error = attributes.running_call().error
+        if isinstance(error, KeyboardInterrupt):
+            reason = f"{INTERRUPTED} by the keyboard"
+        elif error is not None:
+            reason = f"{type(error).__name__}: {error}"[:500]
+        else:
+            reason = "the objective returned no valid values"
+        attributes.write_trial(study, attributes.trial_key(trial), attributes.REASON, reason)
+
+    def _worker(self, study: optuna.Study) -> Worker:
+        key = attributes.study_key(study)
+        with self._lock:
+            if key not in self._workers:
+                lease = self._stale_after
+                if lease is None and not attributes.has_heartbeats(study):
+                    lease = DEFAULT_LEASE
+                self._workers[key] = Worker(
+                    study,
+                    self._space,
+                    self._planner,
+                    self._settings,
+                    beats=Beats(None if lease is None else lease / 4),
+                    lease=lease,
+                    speculate=self._speculate,
+                )
+            return self._workers[key]

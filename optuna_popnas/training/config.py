@@ -52,6 +52,8 @@ class TrainingConfig:
         batch_norm: What validation uses: ``"running"`` averages (momentum 0.01), or the averages
             over the last ``"epoch"`` alone. The latter suits trainings of a few hundred steps,
             in which running averages still hold their initial values.
+        ema_decay: What validation uses: 0 the weights as they are, else their exponential moving
+            average with this decay per step.
         precision: ``"float32"``, or CUDA autocast to ``"bfloat16"`` or ``"float16"``.
             ``"auto"`` is bfloat16 where the GPU computes with it and float32 elsewhere.
         layout: Memory layout of images, ``"channels_last"`` or ``"contiguous"``; ``"auto"``
@@ -59,6 +61,8 @@ class TrainingConfig:
         compile: Compile the network with ``torch.compile``. Pays for long trainings only.
         cuda_graphs: On CUDA, replay each training step as one graph.
         threads: Threads per training on a CPU; None leaves PyTorch's setting as it is.
+        readers: Processes that read images which do not fit in memory; None: one less than
+            there are cores, 0: the training reads them itself.
 
     Raises:
         ValueError: A value is out of its range.
@@ -83,17 +87,21 @@ class TrainingConfig:
     folds: int = 1
     seeds: int = 1
     batch_norm: str = "running"
+    ema_decay: float = 0.0
     precision: str = "auto"
     layout: str = "auto"
     compile: bool = False
     cuda_graphs: bool = False
     threads: int | None = 1
+    readers: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "folds", "seeds"):
             _check_integer(name, getattr(self, name), 1)
         for name in ("crop", "cutout"):
             _check_integer(name, getattr(self, name), 0)
+        if self.readers is not None:
+            _check_integer("readers", self.readers, 0)
         for name in ("restart_epochs", "threads"):
             if getattr(self, name) is not None:
                 _check_integer(name, getattr(self, name), 1)
@@ -104,6 +112,7 @@ class TrainingConfig:
         _check_number("final_learning_rate", self.final_learning_rate, 0.0, 1.0)
         _check_number("translation", self.translation, 0.0, 1.0)
         _check_number("label_smoothing", self.label_smoothing, 0.0, 1.0)
+        _check_number("ema_decay", self.ema_decay, 0.0, 1.0, open_high=True)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("metric", self.metric, METRICS)
         _check_choice("precision", self.precision, PRECISIONS)
@@ -191,14 +200,20 @@ def _check_integer(name: str, value: object, low: int) -> None:
 
 
 def _check_number(
-    name: str, value: object, low: float, high: float, *, open_low: bool = False
+    name: str,
+    value: object,
+    low: float,
+    high: float,
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
 ) -> None:
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if number and math.isfinite(value) and low <= value <= high:  # type: ignore[arg-type,operator]
-        if not (open_low and value == low):
-            return
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+        if math.isfinite(value) and low <= value <= high:
+            if not (open_low and value == low) and not (open_high and value == high):
+                return
     above = f"greater than {low:g}" if open_low else f"at least {low:g}"
-    below = "" if high == math.inf else f" and at most {high:g}"
+    below = "" if high == math.inf else f" and {'below' if open_high else 'at most'} {high:g}"
     raise ValueError(f"`{name}` must be a number {above}{below}, but got {value!r}.")
 
 

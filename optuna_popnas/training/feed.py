@@ -1,0 +1,250 @@
+"""Batches of training images, on the device and augmented.
+
+Images that fit live on the device as one uint8 tensor; a batch is then a slice of a gather that
+was done for many batches at once. Larger data come from reading processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from optuna_popnas.training.augment import Augmenter
+from optuna_popnas.training.config import TrainingConfig
+from optuna_popnas.training.data import Images
+from optuna_popnas.training.device import affinity
+
+
+# Bytes of float images made by one gather. On a CPU they should stay in its cache.
+_CHUNK = {"cpu": 1 << 22, "cuda": 1 << 26}
+
+
+class Feed:
+    """Random batches of some images, for one network or for several with an order each.
+
+    Args:
+        images: All images.
+        labels: ``(N,)`` their classes.
+        indices: Which images to train on.
+        config: Batch size and augmentation.
+        device: Where batches are needed.
+        generators: One per network, on the device: the orders and augmentations they see.
+
+    Attributes:
+        steps: Batches per epoch.
+        batch: Images per batch and network. All batches are of this size: the last one is
+            filled up with images from the start of the epoch.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        labels: npt.NDArray[np.int64],
+        indices: npt.NDArray[np.int64],
+        config: TrainingConfig,
+        device: torch.device,
+        generators: Sequence[torch.Generator],
+    ) -> None:
+        count = len(indices)
+        self.steps = -(-count // config.batch_size)
+        self.batch = -(-count // self.steps)
+        self._count = count
+        self._device = device
+        self._generators = generators
+        _, channels, height, width = images.shape
+        self._shape = (height, width, channels)
+        self._augmenter = Augmenter(config, (height, width))
+        self._channels_last = config.layout != "contiguous"
+        self._labels = torch.from_numpy(labels[indices]).to(device)
+        self._images: Tensor | None = None
+        self._loader: _Loader | None = None
+        if isinstance(images, np.ndarray):
+            pixels = torch.from_numpy(images[indices]).permute(0, 2, 3, 1).contiguous()
+            self._images = pixels.to(device)
+        else:
+            self._loader = _Loader(images, indices, config.readers, device)
+
+    def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of one epoch.
+
+        Yields:
+            Images ``(batch, networks * C, H, W)`` float32 in [0, 1], those of the first network
+            in the first channels, and labels ``(batch, networks)``.
+        """
+        total = self.steps * self.batch
+        orders, draws = [], []
+        for generator in self._generators:
+            order = torch.randperm(self._count, generator=generator, device=generator.device)
+            orders.append(torch.cat((order, order[: total - self._count])))
+            draws.append(self._augmenter.draw(total, generator))
+        if self._loader is not None:
+            yield from self._stream(self._loader, orders, draws)
+            return
+        height, width, channels = self._shape
+        networks = len(orders)
+        limit = _CHUNK[self._device.type]
+        per_batch = 4 * self.batch * networks * height * width * channels
+        chunk = max(limit // per_batch, 1)
+        for first in range(0, self.steps, chunk):
+            part = slice(first * self.batch, (first + chunk) * self.batch)
+            images, labels = self._chunk(
+                [order[part] for order in orders],
+                [None if draw is None else draw[part] for draw in draws],
+            )
+            yield from zip(images.split(self.batch), labels.split(self.batch))
+
+    def first_batch(self) -> tuple[Tensor, Tensor]:
+        """Return a batch of the first images, for a warm-up: no random number is drawn."""
+        networks = len(self._generators)
+        order = torch.arange(self.batch, device=self._device)
+        if self._images is not None:
+            return self._chunk([order] * networks, [None] * networks)
+        height, width, channels = self._shape
+        images = torch.zeros((self.batch, networks * channels, height, width), device=self._device)
+        labels = self._labels[order][:, None].expand(-1, networks).contiguous()
+        return self._arranged(images), labels
+
+    def _chunk(
+        self, orders: Sequence[Tensor], draws: Sequence[Tensor | None]
+    ) -> tuple[Tensor, Tensor]:
+        assert self._images is not None
+        pieces = [self._augmenter(self._images, o, d) for o, d in zip(orders, draws)]
+        labels = [self._labels.index_select(0, order) for order in orders]
+        return self._joined(pieces), torch.stack(labels, dim=1)
+
+    def _stream(
+        self, loader: _Loader, orders: Sequence[Tensor], draws: Sequence[Tensor | None]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        # Of each batch first the images of the first network, then those of the second.
+        order = torch.stack(list(orders)).view(len(orders), self.steps, self.batch)
+        places = order.transpose(0, 1).reshape(self.steps, -1).tolist()
+        within = torch.arange(self.batch, device=self._device)
+        for step, pixels in enumerate(loader.batches(places)):
+            part = slice(step * self.batch, (step + 1) * self.batch)
+            pieces = [
+                self._augmenter(piece, within, None if draw is None else draw[part])
+                for piece, draw in zip(pixels.split(self.batch), draws)
+            ]
+            labels = [self._labels.index_select(0, order[part]) for order in orders]
+            yield self._joined(pieces), torch.stack(labels, dim=1)
+
+    def _joined(self, pieces: Sequence[Tensor]) -> Tensor:
+        """Lay the networks' images ``(n, H, W, C)`` side by side as ``(n, networks * C, H, W)``."""
+        images = pieces[0] if len(pieces) == 1 else torch.cat(list(pieces), dim=3)
+        return self._arranged(images.permute(0, 3, 1, 2))
+
+    def _arranged(self, images: Tensor) -> Tensor:
+        if self._channels_last:
+            return images.contiguous(memory_format=torch.channels_last)
+        return images.contiguous()
+
+
+class _Loader:
+    """Reads batches of images in other processes, and moves them to the device."""
+
+    def __init__(
+        self,
+        images: Any,
+        indices: npt.NDArray[np.int64],
+        readers: int | None,
+        device: torch.device,
+    ) -> None:
+        self._device = device
+        self._order = _Order()
+        if readers is None:
+            readers = min(max(affinity() - 1, 1), 8)
+        self._loader = torch.utils.data.DataLoader(
+            _Pixels(images, indices),
+            batch_sampler=self._order,
+            num_workers=readers,
+            collate_fn=_collate,
+            persistent_workers=readers > 0,
+            pin_memory=device.type == "cuda",
+        )
+
+    def batches(self, places: list[list[int]]) -> Iterator[Tensor]:
+        """Yield ``(n, H, W, C)`` uint8 tensors on the device, one per list of places."""
+        self._order.places = places
+        for pixels in self._loader:
+            yield pixels.to(self._device, non_blocking=True)
+
+
+class _Order:
+    """The batch sampler of a loader whose processes live on from epoch to epoch."""
+
+    def __init__(self) -> None:
+        self.places: list[list[int]] = []
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+class _Pixels(torch.utils.data.Dataset[npt.NDArray[np.uint8]]):
+    def __init__(self, images: Any, indices: npt.NDArray[np.int64]) -> None:
+        self._images = images
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, place: int) -> npt.NDArray[np.uint8]:
+        pixels: npt.NDArray[np.uint8] = self._images[int(self._indices[place])]
+        return pixels.transpose(1, 2, 0)
+
+
+def _collate(items: list[npt.NDArray[np.uint8]]) -> Tensor:
+    return torch.from_numpy(np.stack(items))
+
+
+class ValidationFeed:
+    """Batches of images without augmentation, always in the same order.
+
+    Args:
+        images: All images.
+        indices: Which of them.
+        device: Where batches are needed.
+        batch: Images per batch.
+        readers: Processes that read images which are not in memory.
+        channels_last: Memory layout of the batches.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        indices: npt.NDArray[np.int64],
+        device: torch.device,
+        batch: int,
+        readers: int | None,
+        channels_last: bool,
+    ) -> None:
+        self._batch = batch
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self._pixels: Tensor | None = None
+        self._loader: _Loader | None = None
+        self._count = len(indices)
+        if isinstance(images, np.ndarray):
+            pixels = torch.from_numpy(images[indices]).to(device)
+            self._pixels = pixels.contiguous(memory_format=self._format)
+        else:
+            self._loader = _Loader(images, indices, readers, device)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield ``(n, C, H, W)`` float32 tensors in [0, 1]."""
+        if self._pixels is not None:
+            for pixels in self._pixels.split(self._batch):
+                yield pixels.to(torch.float32).mul_(1.0 / 255.0)
+            return
+        assert self._loader is not None
+        places = np.arange(self._count)
+        rows = [row.tolist() for row in np.split(places, places[:: self._batch][1:])]
+        for pixels in self._loader.batches(rows):
+            images = pixels.permute(0, 3, 1, 2).to(torch.float32).mul_(1.0 / 255.0)
+            yield images.contiguous(memory_format=self._format)

@@ -1,0 +1,80 @@
+"""All parameters of a network in one tensor, and the optimiser that updates it at once.
+
+Small networks spend much of a step on launching an operation per parameter. With the parameters
+in one tensor an update is one fused kernel, whatever the number of layers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch import Tensor
+
+from optuna_popnas.training.config import TrainingConfig
+
+
+class FlatParameters:
+    """A network's trainable parameters as views of one tensor.
+
+    Args:
+        network: Its parameters are moved into the flat tensor and remain what they were to the
+            network; they keep their memory layout.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.parameters: list[nn.Parameter] = [p for p in network.parameters() if p.requires_grad]
+        sizes = [p.numel() for p in self.parameters]
+        first = self.parameters[0]
+        flat = torch.empty(sum(sizes), dtype=first.dtype, device=first.device)
+        for parameter, piece in zip(self.parameters, flat.split(sizes)):
+            # A dense tensor is a permutation of its elements in memory order.
+            view = piece.as_strided(
+                parameter.shape, parameter.stride(), piece.storage_offset()
+            )
+            view.copy_(parameter.detach())
+            parameter.data = view
+        self.flat = nn.Parameter(flat)
+        self.flat.grad = torch.zeros_like(flat)
+        self._views = [
+            piece.as_strided(parameter.shape, parameter.stride(), piece.storage_offset())
+            for parameter, piece in zip(self.parameters, self.flat.grad.split(sizes))
+        ]
+
+    def gather_gradients(self) -> None:
+        """Move the parameters' gradients into the flat tensor's, and free them."""
+        gradients = [parameter.grad for parameter in self.parameters]
+        views = self._views
+        if None in gradients:  # a parameter that the loss does not depend on
+            for view, gradient in zip(views, gradients):
+                if gradient is None:
+                    view.zero_()
+            views = [view for view, gradient in zip(views, gradients) if gradient is not None]
+            gradients = [gradient for gradient in gradients if gradient is not None]
+        torch._foreach_copy_(views, gradients)
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def release(self) -> None:
+        """Give every parameter its own memory again."""
+        for parameter in self.parameters:
+            parameter.data = parameter.detach().clone()
+
+
+def make_optimizer(
+    flat: nn.Parameter, config: TrainingConfig, learning_rate: float | Tensor
+) -> torch.optim.Optimizer:
+    """Return the fused optimiser of one tensor (Sec. 6.1: AdamW; appendix B: L2 instead)."""
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    capturable = isinstance(learning_rate, Tensor)
+    return kind(
+        [flat],
+        lr=learning_rate,
+        weight_decay=config.weight_decay,
+        fused=True,
+        capturable=capturable,
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of the next step."""
+    optimizer.param_groups[0]["lr"] = rate

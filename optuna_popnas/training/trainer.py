@@ -1,0 +1,275 @@
+"""Evaluating a cell (Sec. 4.4): build its network, train it, measure accuracy and time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from dataclasses import field
+import math
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from optuna_popnas.networks import build_network
+from optuna_popnas.networks import cell_costs
+from optuna_popnas.networks import NetworkConfig
+from optuna_popnas.space import Cell
+from optuna_popnas.training.config import TrainingConfig
+from optuna_popnas.training.data import ImageData
+from optuna_popnas.training.device import device_name
+from optuna_popnas.training.device import PeakMemory
+from optuna_popnas.training.device import resolve_device
+from optuna_popnas.training.loop import Training
+from optuna_popnas.training.stacked import can_stack
+from optuna_popnas.training.stacked import stack_networks
+from optuna_popnas.training.stacked import unstack
+
+
+# Weights are drawn from PyTorch's global generator, which threads of a process share.
+_BUILDING = threading.Lock()
+
+
+class TrainingDiverged(ArithmeticError):
+    """The loss stopped being a finite number before there was any accuracy to report."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training a cell gave.
+
+    Attributes:
+        accuracy: Best validation accuracy (or macro F1) over the epochs; the mean over seeds
+            and folds.
+        seconds: Seconds to train one network, see ``time_parts``.
+        accuracy_std_error: Standard error of ``accuracy`` over seeds and folds, None for one.
+        learning_curve: Validation accuracy after each epoch, the mean over seeds and folds.
+        train_loss: Mean training loss of each epoch, the mean over seeds and folds.
+        parameters: Parameters of the network.
+        flops: Operations for one image: twice the multiply-accumulates.
+        cells_built: Cells in the network.
+        device: Name of the device.
+        seed: The seed; networks of a stack have this one and those after it.
+        epochs: Epochs that were trained.
+        batch_size: Images per step.
+        peak_memory_bytes: The most memory that the training took.
+        time_parts: ``train_seconds`` of everything that was trained, ``validation_seconds``,
+            ``setup_seconds`` (building the network, moving data, warm-up) and ``clock``. The
+            last two parts are wall seconds.
+        diverged_epoch: The epoch, from 1, whose loss was not finite and which ended the
+            training; None if all went well. ``seconds`` are scaled up to all epochs then.
+        network: The trained network of the first seed and the last fold.
+    """
+
+    accuracy: float
+    seconds: float
+    accuracy_std_error: float | None
+    learning_curve: tuple[float, ...]
+    train_loss: tuple[float, ...]
+    parameters: int
+    flops: int
+    cells_built: int
+    device: str
+    seed: int
+    epochs: int
+    batch_size: int
+    peak_memory_bytes: int
+    time_parts: dict[str, float | str]
+    diverged_epoch: int | None = None
+    network: nn.Module | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass
+class _Fold:
+    """Results of one fold: curves are lists over epochs of one number per network."""
+
+    curve: list[list[float]] = field(default_factory=list)
+    losses: list[list[float]] = field(default_factory=list)
+    train_seconds: float = 0.0
+    validation_seconds: float = 0.0
+    setup_seconds: float = 0.0
+    diverged_epoch: int | None = None
+    clock: str = ""
+    batch: int = 0
+    network: nn.Module | None = None
+
+
+def seeded_network(
+    cell: Cell, config: NetworkConfig, *, in_channels: int, classes: int, seed: int
+) -> nn.Module:
+    """Return a network whose weights depend on the seed only; no global state changes."""
+    with _BUILDING, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return build_network(cell, config, in_channels=in_channels, classes=classes)
+
+
+def start_training(
+    cell: Cell,
+    data: ImageData,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    *,
+    seeds: Sequence[int] = (0,),
+    fold: int = 0,
+    device: str | torch.device | None = None,
+) -> Training:
+    """Return a training of a cell's network, ready to run its epochs.
+
+    Args:
+        cell: The cell.
+        data: Images.
+        network: How the network is made of the cell.
+        training: How it is trained.
+        seeds: One per network; more than one are trained as a stack.
+        fold: Which split of the data.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
+    """
+    network.check_image_size(data.image_size)
+    split = data.split(fold)
+    networks = [
+        seeded_network(
+            cell, network, in_channels=data.in_channels, classes=data.classes, seed=seed
+        )
+        for seed in seeds
+    ]
+    module = networks[0] if len(networks) == 1 else stack_networks(networks)
+    where = resolve_device(device)
+    return Training(module, data, training, split, device=where, seeds=seeds)
+
+
+def train_cell(
+    cell: Cell,
+    data: ImageData,
+    network: NetworkConfig | None = None,
+    training: TrainingConfig | None = None,
+    *,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> TrainingResult:
+    """Train the network of a cell and measure it (Sec. 4.4).
+
+    The result depends on the arguments alone: on a CPU, with the same number of threads, it is
+    the same to the last bit.
+
+    Args:
+        cell: The cell.
+        data: Images, see :func:`optuna_popnas.load_dataset`.
+        network: How the network is made of the cell.
+        training: How it is trained.
+        seed: Seed of weights, batches and augmentation.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
+        on_epoch: Called after each epoch with its number, from 1, and the validation accuracy.
+
+    Returns:
+        Accuracy, seconds, learning curve and the trained network.
+
+    Raises:
+        TrainingDiverged: The loss was not finite in the first epoch.
+        ValueError: The images are too small, or the data have fewer folds than asked for.
+    """
+    network = network or NetworkConfig()
+    training = training or TrainingConfig()
+    where = resolve_device(device)
+    memory = PeakMemory(where)
+    seeds = tuple(range(seed, seed + training.seeds))
+    groups = [seeds] if len(seeds) == 1 or can_stack(cell, network) else [(s,) for s in seeds]
+    folds = [
+        _train_fold(cell, data, network, training, group, fold, where, on_epoch)
+        for fold in range(training.folds)
+        for group in groups
+    ]
+    costs = cell_costs(
+        [cell],
+        network,
+        in_channels=data.in_channels,
+        classes=data.classes,
+        image_size=data.image_size,
+    )
+    best = np.concatenate([np.max(fold.curve, axis=0) for fold in folds])
+    trained = sum(len(fold.losses) for fold in folds) / len(folds)
+    seconds = sum(fold.train_seconds for fold in folds)
+    diverged = [fold.diverged_epoch for fold in folds if fold.diverged_epoch is not None]
+    # A diverged network would have cost as much as any other had it been trained on.
+    scale = training.epochs / trained if diverged else 1.0
+    module = folds[-len(groups)].network
+    return TrainingResult(
+        accuracy=float(best.mean()),
+        seconds=seconds * scale / (training.folds * training.seeds),
+        accuracy_std_error=(
+            float(best.std(ddof=1) / math.sqrt(len(best))) if len(best) > 1 else None
+        ),
+        learning_curve=_mean_curve([fold.curve for fold in folds]),
+        train_loss=_mean_curve([fold.losses for fold in folds]),
+        parameters=int(costs.parameters[0]),
+        flops=int(costs.flops[0]),
+        cells_built=_cells_built(module),
+        device=device_name(where, training.threads),
+        seed=seed,
+        epochs=max(len(fold.losses) for fold in folds),
+        batch_size=folds[0].batch,
+        peak_memory_bytes=memory.read(),
+        time_parts={
+            "train_seconds": seconds,
+            "validation_seconds": sum(fold.validation_seconds for fold in folds),
+            "setup_seconds": sum(fold.setup_seconds for fold in folds),
+            "clock": folds[0].clock,
+        },
+        diverged_epoch=min(diverged) if diverged else None,
+        network=module,
+    )
+
+
+def _train_fold(
+    cell: Cell,
+    data: ImageData,
+    network: NetworkConfig,
+    config: TrainingConfig,
+    seeds: tuple[int, ...],
+    fold: int,
+    device: torch.device,
+    on_epoch: Callable[[int, float], None] | None,
+) -> _Fold:
+    begin = time.perf_counter()
+    training = start_training(
+        cell, data, network, config, seeds=seeds, fold=fold, device=device
+    )
+    result = _Fold(clock=training.clock.name, batch=training.batch)
+    result.setup_seconds = time.perf_counter() - begin
+    for _ in range(config.epochs):
+        epoch = training.run_epoch()
+        result.train_seconds += epoch.seconds
+        result.losses.append(list(epoch.losses))
+        if not all(map(math.isfinite, epoch.losses)):
+            result.diverged_epoch = training.epoch
+            break
+        begin = time.perf_counter()
+        measured = [getattr(metrics, config.metric) for metrics in training.validate()]
+        result.validation_seconds += time.perf_counter() - begin
+        result.curve.append(measured)
+        if on_epoch is not None:
+            on_epoch(training.epoch, float(np.mean(measured)))
+    if not result.curve:
+        raise TrainingDiverged(
+            f"The loss must stay finite, but was {result.losses[-1]} in the first epoch. "
+            "Lower `learning_rate`."
+        )
+    module = training.finish()
+    result.network = unstack(module)[0] if len(seeds) > 1 else module
+    return result
+
+
+def _mean_curve(curves: Sequence[list[list[float]]]) -> tuple[float, ...]:
+    """Return the mean over all networks of each epoch that all of them reached."""
+    epochs = min(len(curve) for curve in curves)
+    return tuple(
+        float(np.mean([value for curve in curves for value in curve[epoch]]))
+        for epoch in range(epochs)
+    )
+
+
+def _cells_built(module: Any) -> int:
+    return len(module.layout)

@@ -7,6 +7,7 @@ from io import BytesIO
 import json
 from typing import Any, BinaryIO, Protocol, TYPE_CHECKING
 import uuid
+import warnings
 
 import optuna
 
@@ -32,6 +33,8 @@ _PREFIX = "popnas-"
 # Front trials with artifacts: each costs two rows of the study, which every reader of it loads.
 _MOST_ARTIFACTS = 24
 _NOTE_ROWS = 25
+# What users write below this line stays.
+_NOTE_END = "*Refreshed once a level; your own notes below this line are kept.*"
 
 
 class ArtifactStore(Protocol):
@@ -93,6 +96,7 @@ def update_dashboard(study: optuna.Study, artifact_store: ArtifactStore | None =
         ImportError: optuna-dashboard is not installed.
     """
     try:
+        from optuna_dashboard import get_note
         from optuna_dashboard import save_note
         from optuna_dashboard import save_plotly_graph_object
     except ImportError:
@@ -101,10 +105,14 @@ def update_dashboard(study: optuna.Study, artifact_store: ArtifactStore | None =
             "Run `pip install optuna-popnas[dashboard]`."
         ) from None
     if study.metric_names is None:
-        study.set_metric_names(list(default_metric_names(len(study.directions))))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(default_metric_names(len(study.directions))))
     view = view_study(study)
     summary = summarize(view)
-    save_note(study, note_text(view, summary))
+    own = get_note(study).partition(_NOTE_END)
+    kept = own[2] if own[1] else f"\n\n{own[0]}" if own[0] else ""
+    save_note(study, note_text(view, summary) + f"\n\n{_NOTE_END}{kept}")
     for name, figure in dashboard_figures(view):
         save_plotly_graph_object(study, _slim(figure), graph_object_id=_PREFIX + name)
     if artifact_store is not None:

@@ -12,24 +12,39 @@ from optuna_popnas.training.config import TrainingConfig
 if TYPE_CHECKING:
     from optuna_popnas.training.data import ImageData
     from optuna_popnas.training.datasets import load_dataset
+    from optuna_popnas.training.exporting import export
+    from optuna_popnas.training.model import load_model
+    from optuna_popnas.training.model import TrainedModel
     from optuna_popnas.training.objective import TrainingObjective
+    from optuna_popnas.training.retraining import retrain
+    from optuna_popnas.training.selection import select
     from optuna_popnas.training.trainer import train_cell
     from optuna_popnas.training.trainer import TrainingResult
 
 _LAZY = {
     "ImageData": "data",
+    "TrainedModel": "model",
     "TrainingObjective": "objective",
     "TrainingResult": "trainer",
+    "export": "exporting",
     "load_dataset": "datasets",
+    "load_model": "model",
+    "retrain": "retraining",
+    "select": "selection",
     "train_cell": "trainer",
 }
 
 __all__ = [
     "ImageData",
+    "TrainedModel",
     "TrainingConfig",
     "TrainingObjective",
     "TrainingResult",
+    "export",
     "load_dataset",
+    "load_model",
+    "retrain",
+    "select",
     "train_cell",
 ]
 

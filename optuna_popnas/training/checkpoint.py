@@ -16,6 +16,8 @@ from torch import Tensor
 
 
 _KEY = "optuna_popnas"
+_TENSOR = "$tensor"
+_ITEMS = "$items"
 
 
 @contextmanager
@@ -100,3 +102,40 @@ def read_tensors(path: Path, *, what: str) -> tuple[dict[str, Tensor], dict[str,
             f"cannot be read ({reason}). Remove it, or copy it again."
         ) from None
     return tensors, facts
+
+
+def pack(value: Any) -> tuple[dict[str, Tensor], Any]:
+    """Take the tensors out of nested dicts and lists.
+
+    Returns:
+        Tensors by name, and the same nesting with their names, all of it JSON values;
+        :func:`unpack` puts them together again.
+    """
+    tensors: dict[str, Tensor] = {}
+    names: dict[int, str] = {}  # a tensor that occurs twice is written once
+
+    def walk(item: Any, name: str) -> Any:
+        if isinstance(item, Tensor):
+            name = names.setdefault(id(item), name)
+            tensors[name] = item
+            return {_TENSOR: name}
+        if isinstance(item, Mapping):
+            # JSON has no integer keys, which states of optimisers have.
+            return {_ITEMS: [[key, walk(item[key], f"{name}.{key}")] for key in item]}
+        if isinstance(item, (list, tuple)):
+            return [walk(part, f"{name}.{index}") for index, part in enumerate(item)]
+        return item
+
+    return tensors, {key: walk(item, key) for key, item in value.items()}
+
+
+def unpack(tensors: Mapping[str, Tensor], value: Any) -> Any:
+    """Put tensors back where :func:`pack` took them from."""
+    if isinstance(value, Mapping):
+        if _TENSOR in value:
+            return tensors[value[_TENSOR]]
+        pairs = value[_ITEMS] if _ITEMS in value else value.items()
+        return {key: unpack(tensors, item) for key, item in pairs}
+    if isinstance(value, list):
+        return [unpack(tensors, item) for item in value]
+    return value

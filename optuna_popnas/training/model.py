@@ -181,11 +181,3 @@ def to_floats(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     if images.dtype == np.uint8:
         return images.astype(np.float32) / np.float32(255)
     return np.ascontiguousarray(images, dtype=np.float32)
-
-
-def confusion_matrix(
-    labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int
-) -> npt.NDArray[np.int64]:
-    """Return ``(classes, classes)`` counts: rows are true classes, columns predicted ones."""
-    pairs = labels * classes + predicted
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

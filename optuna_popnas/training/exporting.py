@@ -57,7 +57,7 @@ def export(
     place; its logits must be those of the network.
 
     Args:
-        model: What :func:`~optuna_popnas.training.retrain.retrain` returned, or the folder or
+        model: What :func:`~optuna_popnas.training.retraining.retrain` returned, or the folder or
             file in which a model was saved.
         folder: Where the files go: ``<name>.safetensors`` with its card ``<name>.json`` (cell,
             settings, data, accuracy), ``<name>.pt2`` (``torch.export``), ``<name>.onnx``.

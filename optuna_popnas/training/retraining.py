@@ -1,0 +1,324 @@
+"""Training a chosen cell to convergence (Sec. 6.3 of the thesis)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from dataclasses import field
+import hashlib
+import math
+from pathlib import Path
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from optuna_popnas.networks.config import NetworkConfig
+from optuna_popnas.networks.network import Network
+from optuna_popnas.networks.sizing import fit_parameters
+from optuna_popnas.space.cell import Cell
+from optuna_popnas.training.checkpoint import pack
+from optuna_popnas.training.checkpoint import read_tensors
+from optuna_popnas.training.checkpoint import unpack
+from optuna_popnas.training.checkpoint import write_tensors
+from optuna_popnas.training.config import TrainingConfig
+from optuna_popnas.training.data import ImageData
+from optuna_popnas.training.data import Split
+from optuna_popnas.training.device import device_name
+from optuna_popnas.training.device import resolve_device
+from optuna_popnas.training.loop import Training
+from optuna_popnas.training.model import TrainedModel
+from optuna_popnas.training.trainer import seeded_network
+from optuna_popnas.training.trainer import TrainingDiverged
+
+
+#: The thesis' final training (Sec. 6.3): periods of 2, 4, ... 128 epochs, 254 in all.
+FINAL_TRAINING = TrainingConfig(epochs=254, restart_epochs=2, threads=None)
+
+#: Name of the checkpoint in the folder of a training.
+CHECKPOINT = "checkpoint.safetensors"
+
+_FORMAT = "optuna-popnas checkpoint"
+_VERSION = 1
+_SAMPLES = 64
+# Settings that change the speed of a training but nothing of its result's meaning.
+_FREE_SETTINGS = ("threads", "readers", "compile", "cuda_graphs")
+
+
+class RetrainEpoch(NamedTuple):
+    """Progress of a final training.
+
+    Attributes:
+        epoch: Epochs done.
+        epochs: Epochs in all.
+        loss: Mean training loss of this epoch.
+        accuracy: On the validation images (or macro F1), None if all images are trained on.
+        best: The best of them so far.
+        seconds: Seconds of training so far.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    accuracy: float | None
+    best: float | None
+    seconds: float
+
+
+@dataclass
+class _Progress:
+    """What is known of a training beside the state of its network."""
+
+    curve: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    best_epoch: int = 0
+    best: dict[str, Any] | None = None
+
+
+def retrain(
+    cell: Cell,
+    data: ImageData,
+    *,
+    network: NetworkConfig | None = None,
+    training: TrainingConfig | None = None,
+    parameters: tuple[int, int] | None = None,
+    folder: str | Path | None = None,
+    resume: bool = True,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    all_images: bool = False,
+    checkpoint_seconds: float = 60.0,
+    on_epoch: Callable[[RetrainEpoch], None] | None = None,
+) -> TrainedModel:
+    """Train the network of a cell to convergence, and test it.
+
+    The weights of the epoch with the best validation accuracy are kept. Interrupted, the same
+    call with the same folder goes on from the last checkpoint and gives, on a CPU, the same
+    network to the last bit.
+
+    Args:
+        cell: The cell, such as ``select(study).cell``.
+        data: Images; with a test set, the model is tested on it at the end.
+        network: Size and options of the final network; the thesis' if left out.
+        training: Settings; those of Sec. 6.3 (254 epochs, T0 = 2) if left out.
+        parameters: Smallest and largest number of parameters of the network: its filters, and
+            if need be its normal cells, are changed to fit.
+        folder: Where checkpoints and, at the end, the model are written (``model.safetensors``,
+            ``model.json``). None: nothing is written.
+        resume: Go on from a checkpoint in the folder. False starts again and replaces it.
+        seed: Seed of weights, batches and augmentation.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
+        all_images: Train on the validation images, too. No epoch can be chosen by them then: the
+            weights of the last one are kept.
+        checkpoint_seconds: Least time between two checkpoints; 0 writes one after each epoch.
+        on_epoch: Called after each epoch.
+
+    Raises:
+        ValueError: A setting is out of range, the images are too small, nothing fits
+            ``parameters``, or the folder's checkpoint is of another cell, other settings, or
+            other data.
+        OSError: The disk is full or the folder cannot be written to; the last checkpoint is kept.
+        TrainingDiverged: The loss was not finite.
+    """
+    config = network or NetworkConfig()
+    settings = training or FINAL_TRAINING
+    config.check_image_size(data.image_size)
+    for name in ("folds", "seeds"):
+        if getattr(settings, name) != 1:
+            raise ValueError(
+                f"`{name}` must be 1 to train a final network, but got {getattr(settings, name)}."
+            )
+    if parameters is not None:
+        config = fit_parameters(
+            cell,
+            config,
+            parameters,
+            in_channels=data.in_channels,
+            classes=data.classes,
+            image_size=data.image_size,
+        )
+    split = data.split()
+    if all_images:
+        split = Split(np.arange(len(data.labels), dtype=np.int64), split.validation)
+    facts = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "cell": str(cell),
+        "network": config.to_dict(),
+        "training": settings.to_dict(),
+        "seed": seed,
+        "all_images": all_images,
+        "data": data.name,
+        "images": _fingerprint(data, split),
+    }
+    path = None if folder is None else Path(folder) / CHECKPOINT
+    saved = None
+    if path is not None and resume and path.exists():
+        saved = _read_checkpoint(path, facts)
+
+    begin = time.perf_counter()
+    module = seeded_network(
+        cell, config, in_channels=data.in_channels, classes=data.classes, seed=seed
+    )
+    where = resolve_device(device)
+    job = Training(module, data, settings, split, device=where, seeds=(seed,))
+    progress = _Progress()
+    if saved is not None:
+        job.load_state_dict(saved["state"])
+        progress = _Progress(**saved["progress"])
+    setup_seconds = time.perf_counter() - begin
+
+    written = time.monotonic()
+    while job.epoch < settings.epochs:
+        _run_epoch(job, progress, validate=not all_images)
+        last = job.epoch == settings.epochs
+        if path is not None and (last or time.monotonic() - written >= checkpoint_seconds):
+            _write_checkpoint(path, facts, job, progress)
+            written = time.monotonic()
+        if on_epoch is not None:
+            on_epoch(_report(progress, job.epoch, settings.epochs))
+
+    if progress.best is not None:
+        job.load_state_dict({**job.state_dict(), **progress.best})
+    figures = _figures(job, data, progress, all_images=all_images)
+    figures["setup_seconds"] = setup_seconds
+    figures["device"] = device_name(where, settings.threads)
+    figures["seed"] = seed
+    trained = job.finish()
+    assert isinstance(trained, Network)
+    model = TrainedModel(
+        trained,
+        {
+            "name": data.name,
+            "image_size": list(data.image_size),
+            "class_names": list(data.class_names),
+        },
+        settings.to_dict(),
+        figures,
+        _samples(data),
+    )
+    if folder is not None:
+        model.save(folder)
+    return model
+
+
+def _run_epoch(job: Training, progress: _Progress, *, validate: bool) -> None:
+    epoch = job.run_epoch()
+    (loss,) = epoch.losses
+    if not math.isfinite(loss):
+        raise TrainingDiverged(
+            f"The loss must stay finite, but was {loss} in epoch {job.epoch}. "
+            "Lower `learning_rate`."
+        )
+    progress.seconds += epoch.seconds
+    progress.losses.append(loss)
+    if not validate:
+        return
+    (metrics,) = job.validate()
+    score = float(getattr(metrics, job.config.metric))
+    # Of equally good epochs the last one: its learning rate was lower.
+    if not progress.curve or score >= max(progress.curve):
+        state = job.state_dict()
+        averaged = state["average"] is not None
+        weights = state["average"] if averaged else state["parameters"]
+        progress.best_epoch = job.epoch
+        progress.best = {
+            "parameters": weights,
+            "average": weights if averaged else None,
+            "buffers": state["buffers"],
+        }
+    progress.curve.append(score)
+
+
+def _report(progress: _Progress, epoch: int, epochs: int) -> RetrainEpoch:
+    curve = progress.curve
+    return RetrainEpoch(
+        epoch,
+        epochs,
+        progress.losses[-1],
+        curve[-1] if curve else None,
+        max(curve) if curve else None,
+        progress.seconds,
+    )
+
+
+def _figures(
+    job: Training, data: ImageData, progress: _Progress, *, all_images: bool
+) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    if not all_images:
+        (metrics,) = job.validate()
+        figures["validation_accuracy"] = metrics.accuracy
+        figures["validation_macro_f1"] = metrics.macro_f1
+        figures["best_epoch"] = progress.best_epoch
+        figures["confusion_of"] = "validation images"
+        figures["confusion"] = metrics.confusion.tolist()
+    if data.test_images is not None:
+        (metrics,) = job.test()
+        figures["test_accuracy"] = metrics.accuracy
+        figures["test_macro_f1"] = metrics.macro_f1
+        figures["confusion_of"] = "test images"
+        figures["confusion"] = metrics.confusion.tolist()
+    figures["learning_curve"] = progress.curve
+    figures["train_loss"] = progress.losses
+    figures["epochs"] = job.epoch
+    figures["batch_size"] = job.batch
+    figures["train_seconds"] = progress.seconds
+    figures["clock"] = job.clock.name
+    return figures
+
+
+def _samples(data: ImageData) -> Any:
+    source = data.images if data.test_images is None else data.test_images
+    return np.stack([source[index] for index in range(min(_SAMPLES, len(source)))])
+
+
+def _fingerprint(data: ImageData, split: Split) -> str:
+    """Return a text that is the same for the same images, labels and split."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(repr((tuple(data.images.shape), data.classes)).encode())
+    for array in (data.labels, split.train, split.validation):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    if isinstance(data.images, np.ndarray):
+        digest.update(np.ascontiguousarray(data.images).data)
+    return digest.hexdigest()
+
+
+def _write_checkpoint(
+    path: Path, facts: Mapping[str, Any], job: Training, progress: _Progress
+) -> None:
+    tensors, values = pack({"state": job.state_dict(), "progress": vars(progress)})
+    write_tensors(path, tensors, {**facts, **values}, what="Checkpoint")
+
+
+def _read_checkpoint(path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    tensors, found = read_tensors(path, what="Checkpoint")
+    if found.get("format") != _FORMAT:
+        raise ValueError(
+            f"Checkpoint {str(path)!r} must be one of a training, but it is "
+            f"{found.get('format')!r}. Choose another folder."
+        )
+    for name in ("cell", "network", "training", "seed", "all_images", "data", "images"):
+        here, there = _difference(facts[name], found[name])
+        if here != there:
+            what = "images" if name == "images" else name
+            raise ValueError(
+                f"Checkpoint {str(path)!r} must be of the same {what}, but it is of {there} "
+                f"instead of {here}. Choose another folder, or pass resume=False to replace it."
+            )
+    content: dict[str, Any] = unpack(tensors, found)
+    return content
+
+
+def _difference(here: Any, there: Any) -> tuple[Any, Any]:
+    """Return the two values; of mappings, only the settings that differ and matter."""
+    if not isinstance(here, dict):
+        return here, there
+    keys = [
+        key
+        for key in {**here, **there}
+        if key not in _FREE_SETTINGS and here.get(key) != there.get(key)
+    ]
+    return {key: here.get(key) for key in keys}, {key: there.get(key) for key in keys}

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from optuna_popnas.search.observation import Plan
 from optuna_popnas.search.observation import SearchConfig
@@ -86,7 +85,14 @@ def prediction_quality(predicted: npt.ArrayLike, measured: npt.ArrayLike, /) -> 
     count = len(guess)
     rho = mape = None
     if count >= 2 and np.ptp(guess) > 0 and np.ptp(truth) > 0:
-        rho = float(np.corrcoef(rankdata(guess), rankdata(truth))[0, 1])
+        rho = float(np.corrcoef(_ranks(guess), _ranks(truth))[0, 1])
     if count and (truth != 0).all():
         mape = float(np.mean(np.abs(guess - truth) / np.abs(truth)) * 100)
     return PredictionQuality(count, rho, mape)
+
+
+def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return ranks from 1, the mean rank for ties; importing scipy.stats would take a second."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: npt.NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return ranks

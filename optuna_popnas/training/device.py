@@ -28,7 +28,9 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
     try:
         resolved = torch.device(device)
     except RuntimeError:
-        raise ValueError(f'`device` must be "cpu", "cuda" or "cuda:0", but got {device!r}.') from None
+        raise ValueError(
+            f'`device` must be "cpu", "cuda" or "cuda:0", but got {device!r}.'
+        ) from None
     if resolved.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         index = resolved.index or 0
@@ -183,8 +185,8 @@ def shared_with_others(device: torch.device) -> str | None:
     if others < _GIB:
         return None
     return (
-        f"Another process holds about {others / _GIB:.1f} GiB of {device_name(device)!r}: training "
-        "times measured on a shared device are not comparable. Use one process per device."
+        f"Another process holds about {others / _GIB:.1f} GiB of {device_name(device)!r}: times "
+        "that are measured on a shared device are not comparable. Use one process per device."
     )
 
 

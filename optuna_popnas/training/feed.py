@@ -39,6 +39,7 @@ class Feed:
         steps: Batches per epoch.
         batch: Images per batch and network. All batches are of this size: the last one is
             filled up with images from the start of the epoch.
+        gathered: Batches that are gathered at once.
     """
 
     def __init__(
@@ -59,14 +60,17 @@ class Feed:
         _, channels, height, width = images.shape
         self._shape = (height, width, channels)
         self._augmenter = Augmenter(config, (height, width))
+        pixels = len(generators) * height * width * channels
+        self.gathered = min(max(_CHUNK[device.type] // (4 * self.batch * pixels), 1), self.steps)
         self._channels_last = config.layout != "contiguous"
         self._labels = torch.from_numpy(labels[indices]).to(device)
         self._images: Tensor | None = None
         self._loader: _Loader | None = None
         if isinstance(images, np.ndarray):
-            pixels = torch.from_numpy(images[indices]).permute(0, 2, 3, 1).contiguous()
-            self._images = pixels.to(device)
+            images = images[indices].transpose(0, 2, 3, 1)
+            self._images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
         else:
+            self.gathered = 1
             self._loader = _Loader(images, indices, config.readers, device)
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -85,18 +89,14 @@ class Feed:
         if self._loader is not None:
             yield from self._stream(self._loader, orders, draws)
             return
-        height, width, channels = self._shape
-        networks = len(orders)
-        limit = _CHUNK[self._device.type]
-        per_batch = 4 * self.batch * networks * height * width * channels
-        chunk = max(limit // per_batch, 1)
+        chunk = self.gathered
         for first in range(0, self.steps, chunk):
             part = slice(first * self.batch, (first + chunk) * self.batch)
             images, labels = self._chunk(
                 [order[part] for order in orders],
                 [None if draw is None else draw[part] for draw in draws],
             )
-            yield from zip(images.split(self.batch), labels.split(self.batch))
+            yield from zip(torch.split(images, self.batch), torch.split(labels, self.batch))
 
     def first_batch(self) -> tuple[Tensor, Tensor]:
         """Return a batch of the first images, for a warm-up: no random number is drawn."""
@@ -128,13 +128,13 @@ class Feed:
             part = slice(step * self.batch, (step + 1) * self.batch)
             pieces = [
                 self._augmenter(piece, within, None if draw is None else draw[part])
-                for piece, draw in zip(pixels.split(self.batch), draws)
+                for piece, draw in zip(torch.split(pixels, self.batch), draws)
             ]
             labels = [self._labels.index_select(0, order[part]) for order in orders]
             yield self._joined(pieces), torch.stack(labels, dim=1)
 
     def _joined(self, pieces: Sequence[Tensor]) -> Tensor:
-        """Lay the networks' images ``(n, H, W, C)`` side by side as ``(n, networks * C, H, W)``."""
+        """Lay images ``(n, H, W, C)`` side by side: ``(n, networks * C, H, W)``."""
         images = pieces[0] if len(pieces) == 1 else torch.cat(list(pieces), dim=3)
         return self._arranged(images.permute(0, 3, 1, 2))
 
@@ -239,7 +239,7 @@ class ValidationFeed:
     def __iter__(self) -> Iterator[Tensor]:
         """Yield ``(n, C, H, W)`` float32 tensors in [0, 1]."""
         if self._pixels is not None:
-            for pixels in self._pixels.split(self._batch):
+            for pixels in torch.split(self._pixels, self._batch):
                 yield pixels.to(torch.float32).mul_(1.0 / 255.0)
             return
         assert self._loader is not None

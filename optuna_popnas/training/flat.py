@@ -6,6 +6,8 @@ in one tensor an update is one fused kernel, whatever the number of layers.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import nn
 from torch import Tensor
@@ -26,31 +28,28 @@ class FlatParameters:
         sizes = [p.numel() for p in self.parameters]
         first = self.parameters[0]
         flat = torch.empty(sum(sizes), dtype=first.dtype, device=first.device)
-        for parameter, piece in zip(self.parameters, flat.split(sizes)):
+        for parameter, piece in zip(self.parameters, torch.split(flat, sizes)):
             # A dense tensor is a permutation of its elements in memory order.
-            view = piece.as_strided(
-                parameter.shape, parameter.stride(), piece.storage_offset()
-            )
+            view = piece.as_strided(parameter.shape, parameter.stride(), piece.storage_offset())
             view.copy_(parameter.detach())
             parameter.data = view
         self.flat = nn.Parameter(flat)
         self.flat.grad = torch.zeros_like(flat)
         self._views = [
             piece.as_strided(parameter.shape, parameter.stride(), piece.storage_offset())
-            for parameter, piece in zip(self.parameters, self.flat.grad.split(sizes))
+            for parameter, piece in zip(self.parameters, torch.split(self.flat.grad, sizes))
         ]
 
     def gather_gradients(self) -> None:
         """Move the parameters' gradients into the flat tensor's, and free them."""
         gradients = [parameter.grad for parameter in self.parameters]
-        views = self._views
-        if None in gradients:  # a parameter that the loss does not depend on
+        views, found = self._views, [g for g in gradients if g is not None]
+        if len(found) < len(views):  # a parameter that the loss does not depend on
             for view, gradient in zip(views, gradients):
                 if gradient is None:
                     view.zero_()
             views = [view for view, gradient in zip(views, gradients) if gradient is not None]
-            gradients = [gradient for gradient in gradients if gradient is not None]
-        torch._foreach_copy_(views, gradients)
+        torch._foreach_copy_(views, found)
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -75,6 +74,12 @@ def make_optimizer(
     )
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of the next step."""
-    optimizer.param_groups[0]["lr"] = rate
+@cache
+def load_lazy_parts() -> None:
+    """Make PyTorch load what it loads at the first step of an optimiser.
+
+    This takes a second and 150 MB that are not those of the first training of a process.
+    """
+    parameter = nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.zeros(1)
+    torch.optim.AdamW([parameter], fused=True).step()

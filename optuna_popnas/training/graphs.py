@@ -23,7 +23,7 @@ class GraphedStep:
     ) -> None:
         self._images = torch.empty_like(images).copy_(images)
         self._labels = labels.clone()
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(3):

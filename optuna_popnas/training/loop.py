@@ -8,9 +8,10 @@ also save and restore it between epochs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from contextlib import nullcontext
-from typing import Any, ContextManager, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,15 +92,13 @@ class Training:
         self._format = (
             torch.contiguous_format if config.layout == "contiguous" else torch.channels_last
         )
-        self.network = network.to(device).to(memory_format=self._format)  # type: ignore[call-overload]
+        self.network = network.to(device).to(memory_format=self._format)
         self._norms = BatchNorms(self.network)
         self._norms.freeze_biases()
         self._flat = FlatParameters(self.network)
         self._average = self._flat.flat.detach().clone() if config.ema_decay else None
         self._generators = [torch.Generator(device) for _ in seeds]
-        self._feed = Feed(
-            data.images, data.labels, split.train, config, device, self._generators
-        )
+        self._feed = Feed(data.images, data.labels, split.train, config, device, self._generators)
         self.steps, self.batch = self._feed.steps, self._feed.batch
         self._validation = self._validation_feed(data.images, split.validation)
         self._validation_labels = data.labels[split.validation]
@@ -107,9 +106,10 @@ class Training:
         self._loss = Loss(config, data, split, self.network, device)
         network_config = getattr(network, "config", None)
         self._drops_paths = network_config is not None and network_config.drop_path > 0
+        self._report_progress: Any = getattr(network, "set_progress", None)
         self._total = torch.zeros(len(self.seeds), device=device)
         self._precision = precision(config, device)
-        self._scaler = torch.amp.GradScaler(enabled=self._precision is torch.float16)  # type: ignore[attr-defined]
+        self._scaler = torch.amp.GradScaler(enabled=self._precision is torch.float16)
         graphs = config.cuda_graphs and device.type == "cuda"
         rate = torch.tensor(self._rates[0], device=device) if graphs else float(self._rates[0])
         self._optimizer = make_optimizer(self._flat.flat, config, rate)
@@ -144,20 +144,33 @@ class Training:
         return Epoch(tuple((self._total / self.steps).tolist()), seconds)
 
     def probe(self, steps: int) -> float:
-        """Run a few steps and return their mean seconds. The network is not fit for use then."""
-        seconds = []
+        """Time a few steps.
+
+        Args:
+            steps: How many.
+
+        Returns:
+            Seconds that a step takes, its share of gathering images included. The network has
+            been trained by these steps.
+        """
+        times = []
+        gather = 0.0
         with self._prepared():
             self.network.train()
             batches = self._feed.epoch()
-            for _ in range(steps):
+            for step in range(steps):
                 begin = self.clock.now()
                 batch = next(batches, None)
                 if batch is None:
-                    batches = self._feed.epoch()
-                    batch = next(batches)
+                    break
+                drawn = self.clock.now()
                 (self._graph or self._step)(*batch)
-                seconds.append(self.clock.now() - begin)
-        return float(np.mean(seconds))
+                times.append(self.clock.now() - drawn)
+                if step == 0:
+                    # Images of many batches are gathered with the first of them.
+                    gather = (drawn - begin) / self._feed.gathered
+        # The median, as one disturbed step of few would count too much.
+        return float(np.median(times)) + gather
 
     def validate(self) -> list[Metrics]:
         """Return how good each network is on the validation images."""
@@ -228,12 +241,12 @@ class Training:
         self._total += losses.detach()
         loss = losses.sum()
         if self._scaler.is_enabled():
-            self._scaler.scale(loss).backward()
+            torch.autograd.backward(self._scaler.scale(loss))
             self._flat.gather_gradients()
             self._scaler.step(self._optimizer)
             self._scaler.update()
         else:
-            loss.backward()
+            torch.autograd.backward(loss)
             self._flat.gather_gradients()
             self._optimizer.step()
 
@@ -244,7 +257,7 @@ class Training:
         else:
             group["lr"] = rate
         if self._drops_paths:
-            self.network.set_progress(step / max(len(self._rates), 1))
+            self._report_progress(step / len(self._rates))
 
     def _average_weight(self, step: int) -> float:
         done = self.epoch * self.steps + step
@@ -278,6 +291,7 @@ class Training:
                 for images in feed:
                     if networks > 1:
                         images = images.repeat(1, networks, 1, 1)
+                        images = images.contiguous(memory_format=self._format)
                     outputs = self._call(images)
                     found.append(outputs.reshape(len(outputs), networks, -1).argmax(dim=2))
                 predictions = torch.cat(found).cpu().numpy()
@@ -294,7 +308,7 @@ class Training:
             self._format is torch.channels_last,
         )
 
-    def _autocast(self) -> ContextManager[Any]:
+    def _autocast(self) -> AbstractContextManager[Any]:
         if self._precision is torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, self._precision)

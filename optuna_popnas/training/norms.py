@@ -21,7 +21,7 @@ class BatchNorms:
         self._means = [m.running_mean for m in self._layers if m.running_mean is not None]
         self._variances = [m.running_var for m in self._layers if m.running_var is not None]
         self._counts = [m.num_batches_tracked for m in self._layers]
-        self._biases: list[nn.Parameter] = []
+        self._biases: list[Tensor] = []
         self._network = network
         for layer in self._layers:
             layer.num_batches_tracked = None

@@ -17,20 +17,24 @@ from torch import nn
 from optuna_popnas.networks import build_network
 from optuna_popnas.networks import cell_costs
 from optuna_popnas.networks import NetworkConfig
+from optuna_popnas.networks.network import Network
 from optuna_popnas.space import Cell
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data import ImageData
 from optuna_popnas.training.device import device_name
 from optuna_popnas.training.device import PeakMemory
 from optuna_popnas.training.device import resolve_device
+from optuna_popnas.training.flat import load_lazy_parts
 from optuna_popnas.training.loop import Training
 from optuna_popnas.training.stacked import can_stack
-from optuna_popnas.training.stacked import stack_networks
-from optuna_popnas.training.stacked import unstack
+from optuna_popnas.training.stacked import StackedNetwork
 
 
 # Weights are drawn from PyTorch's global generator, which threads of a process share.
 _BUILDING = threading.Lock()
+
+# The fewest and the most steps that a probe times.
+_PROBE_STEPS = (3, 30)
 
 
 class TrainingDiverged(ArithmeticError):
@@ -99,7 +103,7 @@ class _Fold:
 
 def seeded_network(
     cell: Cell, config: NetworkConfig, *, in_channels: int, classes: int, seed: int
-) -> nn.Module:
+) -> Network:
     """Return a network whose weights depend on the seed only; no global state changes."""
     with _BUILDING, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -135,7 +139,7 @@ def start_training(
         )
         for seed in seeds
     ]
-    module = networks[0] if len(networks) == 1 else stack_networks(networks)
+    module = networks[0] if len(networks) == 1 else StackedNetwork(networks)
     where = resolve_device(device)
     return Training(module, data, training, split, device=where, seeds=seeds)
 
@@ -174,6 +178,7 @@ def train_cell(
     network = network or NetworkConfig()
     training = training or TrainingConfig()
     where = resolve_device(device)
+    load_lazy_parts()
     memory = PeakMemory(where)
     seeds = tuple(range(seed, seed + training.seeds))
     groups = [seeds] if len(seeds) == 1 or can_stack(cell, network) else [(s,) for s in seeds]
@@ -223,6 +228,46 @@ def train_cell(
     )
 
 
+def probe_cell(
+    cell: Cell,
+    data: ImageData,
+    network: NetworkConfig | None = None,
+    training: TrainingConfig | None = None,
+    *,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+) -> float:
+    """Estimate the seconds of training a cell, from about 1 % of its steps.
+
+    The network is built and warmed up as for a training; a few steps are timed and scaled.
+
+    Args:
+        cell: The cell.
+        data: Images.
+        network: How the network is made of the cell.
+        training: How it would be trained.
+        seed: Seed of weights, batches and augmentation.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
+
+    Returns:
+        Seconds, comparable with those of :func:`train_cell`.
+    """
+    config = training or TrainingConfig()
+    seeds = tuple(range(seed, seed + config.seeds))
+    stacked = len(seeds) > 1 and can_stack(cell, network or NetworkConfig())
+    run = start_training(
+        cell,
+        data,
+        network or NetworkConfig(),
+        config,
+        seeds=seeds if stacked else seeds[:1],
+        device=device,
+    )
+    total = config.epochs * run.steps
+    steps = min(max(total // 100, _PROBE_STEPS[0]), _PROBE_STEPS[1])
+    return run.probe(steps) * total / len(run.seeds)
+
+
 def _train_fold(
     cell: Cell,
     data: ImageData,
@@ -234,9 +279,7 @@ def _train_fold(
     on_epoch: Callable[[int, float], None] | None,
 ) -> _Fold:
     begin = time.perf_counter()
-    training = start_training(
-        cell, data, network, config, seeds=seeds, fold=fold, device=device
-    )
+    training = start_training(cell, data, network, config, seeds=seeds, fold=fold, device=device)
     result = _Fold(clock=training.clock.name, batch=training.batch)
     result.setup_seconds = time.perf_counter() - begin
     for _ in range(config.epochs):
@@ -258,7 +301,7 @@ def _train_fold(
             "Lower `learning_rate`."
         )
     module = training.finish()
-    result.network = unstack(module)[0] if len(seeds) > 1 else module
+    result.network = module.unstack()[0] if isinstance(module, StackedNetwork) else module
     return result
 
 

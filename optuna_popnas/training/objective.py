@@ -1,0 +1,348 @@
+"""The objective of an Optuna study that trains cells (Sec. 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+import math
+import threading
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.study import StudyDirection
+from optuna.trial import BaseTrial
+import torch
+
+from optuna_popnas.networks import cell_costs
+from optuna_popnas.networks import NetworkConfig
+from optuna_popnas.sampler.attributes import write_users
+from optuna_popnas.space import Cell
+from optuna_popnas.space import SearchSpace
+from optuna_popnas.training.calibration import Calibration
+from optuna_popnas.training.calibration import other_devices
+from optuna_popnas.training.calibration import REFERENCE_CELL
+from optuna_popnas.training.calibration import study_calibration
+from optuna_popnas.training.config import TrainingConfig
+from optuna_popnas.training.data import ImageData
+from optuna_popnas.training.datasets import load_dataset
+from optuna_popnas.training.device import device_name
+from optuna_popnas.training.device import is_out_of_memory
+from optuna_popnas.training.device import release_memory
+from optuna_popnas.training.device import resolve_device
+from optuna_popnas.training.device import shared_with_others
+from optuna_popnas.training.latency import measure_latency
+from optuna_popnas.training.trainer import probe_cell
+from optuna_popnas.training.trainer import train_cell
+from optuna_popnas.training.trainer import TrainingDiverged
+from optuna_popnas.training.trainer import TrainingResult
+
+
+_logger = optuna.logging.get_logger(f"optuna.{__name__}")
+
+#: What can be an objective. All but the accuracy are minimised.
+OBJECTIVES = ("accuracy", "seconds", "parameters", "flops", "latency", "peak_memory")
+
+# These follow from the cell alone.
+_COMPUTED = ("parameters", "flops")
+# How many trials of this objective lie between two looks at the study's and device's other users.
+_LOOK_EVERY = 10
+
+
+class TrainingObjective:
+    """Trains the cell that a trial suggests; give it to ``study.optimize``.
+
+    Returns accuracy and seconds, or the objectives that are named, and writes on the trial:
+    ``cell``, ``learning_curve``, ``train_loss``, ``parameters``, ``flops``, ``cells_built``,
+    ``device``, ``seed``, ``epochs``, ``batch_size``, ``peak_memory_bytes``, ``time_parts``, and
+    where it applies ``accuracy_std_error``, ``latency_seconds``, ``diverged_epoch``,
+    ``out_of_memory``, ``calibration`` and ``reason``.
+
+    A training that finds no memory is tried once more with half the batch size. A trial whose
+    training fails, for lack of memory or because the loss is not finite in its first epoch,
+    fails with the reason on it; the study goes on.
+
+    Args:
+        space: The search space.
+        data: Images, or whatever :func:`optuna_popnas.load_dataset` takes.
+        network: How networks are made of cells; the thesis' settings if left out.
+        training: How they are trained; the thesis' settings if left out.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
+        seed: Seed of weights, batches and augmentation: the same for all cells.
+        objectives: What the trial's values are, in the order of the study's directions:
+            ``"accuracy"`` (maximise) and any of ``"seconds"``, ``"parameters"``, ``"flops"``,
+            ``"latency"`` and ``"peak_memory"`` (minimise). Left out: accuracy for a study of one
+            direction, accuracy and seconds for one of two.
+        limits: Upper bounds, by these names; ``"accuracy"`` is a lower bound. They become
+            constraints of the trial. A cell over a limit of parameters or FLOPs is pruned
+            without being trained.
+        latency_batch: Images per batch whose latency is measured.
+        normalize_seconds: Convert seconds to the device of the study's first trial, by timing
+            two small cells on each device. Otherwise a warning names the devices that are mixed.
+
+    Raises:
+        ValueError: A name is unknown, the images are too small for the network, or the data
+            have fewer folds or classes than the settings ask for.
+
+    Attributes:
+        last_result: Everything about the training of the latest trial, its network included.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        data: ImageData | Any,
+        *,
+        network: NetworkConfig | None = None,
+        training: TrainingConfig | None = None,
+        device: str | torch.device | None = None,
+        seed: int = 0,
+        objectives: Sequence[str] | None = None,
+        limits: Mapping[str, float] | None = None,
+        latency_batch: int = 1,
+        normalize_seconds: bool = False,
+    ) -> None:
+        self.space = space
+        self.data = data if isinstance(data, ImageData) else load_dataset(data)
+        self.network = network or NetworkConfig()
+        self.training = training or TrainingConfig()
+        self.device = resolve_device(device)
+        self.seed = seed
+        self.objectives = None if objectives is None else tuple(objectives)
+        self.limits = dict(limits or {})
+        self.latency_batch = latency_batch
+        self.normalize_seconds = normalize_seconds
+        self.last_result: TrainingResult | None = None
+        self._calls = 0
+        self._calibration: Calibration | None = None
+        self._reference: Calibration | None = None
+        self._calibrating = threading.Lock()
+        self._warned: set[str] = set()
+        for name in (*(self.objectives or ()), *self.limits):
+            if name not in OBJECTIVES:
+                raise ValueError(
+                    f"Objectives and limits must be among {', '.join(OBJECTIVES)}, "
+                    f"but got {name!r}."
+                )
+        self.network.check_image_size(self.data.image_size)
+        self.data.split(self.training.folds - 1)
+        weights = self.training.class_weights
+        if isinstance(weights, tuple) and len(weights) != self.data.classes:
+            raise ValueError(
+                f"`class_weights` must have one number for each of the {self.data.classes} "
+                f"classes, but got {len(weights)}."
+            )
+
+    def __call__(self, trial: BaseTrial) -> float | tuple[float, ...]:
+        """Train the trial's cell and return its values; NaN where the training failed.
+
+        Raises:
+            ValueError: The study's directions do not fit the objectives.
+            TrialPruned: The cell is over a limit of parameters or FLOPs.
+        """
+        names = self._names(trial)
+        cell = self.space.suggest(trial)
+        self._look_around(trial)
+        costs = self.costs(cell)
+        self._constrain(trial, costs)
+        over = [name for name, value in costs.items() if value > self._limit(name)]
+        if over:
+            reason = f"{over[0]} {costs[over[0]]:,} are over the limit {self._limit(over[0]):,.0f}"
+            self._write(trial, cell, {**costs, "reason": reason})
+            raise optuna.TrialPruned(reason)
+        try:
+            result, facts = self._train(cell)
+        except TrainingDiverged as error:
+            return self._fail(trial, cell, names, costs, str(error))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            return self._fail(trial, cell, names, costs, f"Out of memory: {_first_line(error)}")
+        self.last_result = result
+        values: dict[str, float] = {
+            "accuracy": result.accuracy,
+            "seconds": result.seconds,
+            "peak_memory": result.peak_memory_bytes,
+            **costs,
+        }
+        facts = {**_facts(result), **facts}
+        if "latency" in names or "latency" in self.limits:
+            values["latency"] = facts["latency_seconds"] = self._latency(result)
+        if self.normalize_seconds:
+            own, reference = self._calibrations(trial)
+            values["seconds"] = own.convert(result.seconds, reference)
+            facts["calibration"] = own.to_json()
+        self._constrain(trial, {k: v for k, v in values.items() if k not in costs})
+        self._write(trial, cell, facts)
+        return values[names[0]] if len(names) == 1 else tuple(values[name] for name in names)
+
+    def probe(self, cell: Cell) -> float:
+        """Estimate the seconds of a training from a few of its steps, about 1 % of its cost.
+
+        This is a ``time_probe`` for :class:`optuna_popnas.POPNASSampler`.
+        """
+        return probe_cell(
+            cell, self.data, self.network, self.training, seed=self.seed, device=self.device
+        )
+
+    def costs(self, cell: Cell) -> dict[str, int]:
+        """Return the parameters and FLOPs of a cell's network, without building it."""
+        costs = cell_costs(
+            [cell],
+            self.network,
+            in_channels=self.data.in_channels,
+            classes=self.data.classes,
+            image_size=self.data.image_size,
+        )
+        return {"parameters": int(costs.parameters[0]), "flops": int(costs.flops[0])}
+
+    def calibrate(self) -> Calibration:
+        """Measure how fast this device trains the empty cell and a reference cell, once."""
+        with self._calibrating:
+            if self._calibration is None:
+                self._calibration = Calibration(
+                    device_name(self.device, self.training.threads),
+                    self.probe(Cell()),
+                    self.probe(REFERENCE_CELL),
+                )
+            return self._calibration
+
+    def _names(self, trial: BaseTrial) -> tuple[str, ...]:
+        study = getattr(trial, "study", None)
+        if study is None:  # a FixedTrial
+            return self.objectives or ("accuracy", "seconds")
+        directions = study.directions
+        names = self.objectives or ("accuracy", "seconds")[: len(directions)]
+        wanted = ["maximize" if name == "accuracy" else "minimize" for name in names]
+        found = ["maximize" if d == StudyDirection.MAXIMIZE else "minimize" for d in directions]
+        if wanted != found:
+            raise ValueError(
+                f"Directions of a study of {', '.join(names)} must be {wanted}, but got {found}. "
+                "Create the study with these directions, or pass `objectives`."
+            )
+        return names
+
+    def _limit(self, name: str) -> float:
+        return self.limits.get(name, math.inf)
+
+    def _constrain(self, trial: BaseTrial, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            if name in self.limits:
+                over = value - self.limits[name]
+                trial.set_constraint(name, -over if name == "accuracy" else over)
+
+    def _train(self, cell: Cell) -> tuple[TrainingResult, dict[str, Any]]:
+        """Train; if there is no memory, once more with half the batch."""
+        try:
+            return self._train_once(cell, self.training), {}
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = _first_line(error)
+        # Outside of the handler, which keeps the failed training's tensors alive.
+        release_memory(self.device)
+        half = max(self.training.batch_size // 2, 1)
+        _logger.warning(
+            f"Training {cell} found no memory with batches of {self.training.batch_size}; "
+            f"trying {half}."
+        )
+        result = self._train_once(cell, replace(self.training, batch_size=half))
+        return result, {"out_of_memory": {"batch_size": half, "reason": reason}}
+
+    def _train_once(self, cell: Cell, training: TrainingConfig) -> TrainingResult:
+        return train_cell(
+            cell, self.data, self.network, training, seed=self.seed, device=self.device
+        )
+
+    def _latency(self, result: TrainingResult) -> float:
+        assert result.network is not None
+        height, width = self.data.image_size
+        return measure_latency(
+            result.network,
+            (self.data.in_channels, height, width),
+            batch=self.latency_batch,
+            device=self.device,
+            threads=self.training.threads,
+        )
+
+    def _fail(
+        self,
+        trial: BaseTrial,
+        cell: Cell,
+        names: Sequence[str],
+        costs: Mapping[str, int],
+        reason: str,
+    ) -> float | tuple[float, ...]:
+        """Say on the trial why it fails; NaN makes Optuna fail it without ending the study."""
+        release_memory(self.device)
+        _logger.warning(f"Training {cell} failed. {reason}")
+        device = device_name(self.device, self.training.threads)
+        self._write(trial, cell, {**costs, "device": device, "seed": self.seed, "reason": reason})
+        return math.nan if len(names) == 1 else (math.nan,) * len(names)
+
+    def _write(self, trial: BaseTrial, cell: Cell, facts: dict[str, Any]) -> None:
+        if "cell" not in trial.user_attrs:
+            facts = {"cell": str(cell), **facts}
+        try:
+            write_users(trial, facts)
+        except UpdateFinishedTrialError:
+            # Another worker declared this trial dead; Optuna tells so when the values arrive.
+            _logger.warning("The trial was finished by another worker while it was training.")
+
+    def _calibrations(self, trial: BaseTrial) -> tuple[Calibration, Calibration]:
+        """Return the calibration of this device and that of the study's reference device."""
+        own = self.calibrate()
+        study = getattr(trial, "study", None)
+        if self._reference is None and study is not None:
+            self._reference = study_calibration(study)
+        return own, self._reference or own
+
+    def _look_around(self, trial: BaseTrial) -> None:
+        """Warn of what makes seconds incomparable, now and then."""
+        look = self._calls % _LOOK_EVERY == 0
+        self._calls += 1
+        study = getattr(trial, "study", None)
+        if not look or study is None:
+            return
+        shared = shared_with_others(self.device)
+        if shared is not None:
+            self._warn(shared)
+        if not self.normalize_seconds:
+            own = device_name(self.device, self.training.threads)
+            others = other_devices(study, own)
+            if others:
+                self._warn(
+                    f"This study holds seconds measured on {', '.join(map(repr, others))}; this "
+                    f"worker measures them on {own!r}. Use equal devices, or pass "
+                    "`normalize_seconds=True`."
+                )
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            _logger.warning(text)
+
+
+def _facts(result: TrainingResult) -> dict[str, Any]:
+    """Return what is written on the trial, as JSON values."""
+    facts: dict[str, Any] = {
+        "learning_curve": [round(value, 6) for value in result.learning_curve],
+        "train_loss": [round(v, 6) if math.isfinite(v) else None for v in result.train_loss],
+        "parameters": result.parameters,
+        "flops": result.flops,
+        "cells_built": result.cells_built,
+        "device": result.device,
+        "seed": result.seed,
+        "epochs": result.epochs,
+        "batch_size": result.batch_size,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "time_parts": dict(result.time_parts),
+    }
+    for name in ("accuracy_std_error", "diverged_epoch"):
+        if getattr(result, name) is not None:
+            facts[name] = getattr(result, name)
+    return facts
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

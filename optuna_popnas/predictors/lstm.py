@@ -16,16 +16,16 @@ from optuna_popnas.predictors.base import FloatArray
 from optuna_popnas.predictors.base import training_data
 from optuna_popnas.predictors.lstm_network import forward
 from optuna_popnas.predictors.lstm_network import initial
-from optuna_popnas.predictors.lstm_network import LookupTables
 from optuna_popnas.predictors.lstm_network import LSTMConfig
 from optuna_popnas.predictors.lstm_network import Parameters
 from optuna_popnas.predictors.lstm_network import tokens
+from optuna_popnas.predictors.lstm_prediction import EnsemblePrediction
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
 
 
-_CHUNK = 1024  # cells per step of a prediction; results do not depend on it
+_CHUNK = 512  # cells per step of a prediction; results do not depend on it
 
 
 class LSTMAccuracyPredictor:
@@ -40,8 +40,6 @@ class LSTMAccuracyPredictor:
         learning_rate: Learning rate of Adam.
         l2: Factor of the squared weights of LSTM and head in the loss.
         config: Sizes of the networks; those of Sec. 6.1 if left out.
-        compile: Whether predictions run through ``torch.compile``: faster for hundreds of
-            thousands of cells, after some 30 seconds once per process; needs a C++ compiler.
     """
 
     def __init__(
@@ -55,7 +53,6 @@ class LSTMAccuracyPredictor:
         learning_rate: float = 4e-3,
         l2: float = 1e-5,
         config: LSTMConfig | None = None,
-        compile: bool = False,
     ) -> None:
         for name, value in [("models", models), ("epochs", epochs), ("batch_size", batch_size)]:
             if value < 1:
@@ -68,7 +65,6 @@ class LSTMAccuracyPredictor:
         self.learning_rate = learning_rate
         self.l2 = l2
         self.config = config or LSTMConfig()
-        self.compile = compile
         self._parameters: Parameters | None = None
         self._range = (0.0, 1.0)
 
@@ -170,13 +166,18 @@ class LSTMAccuracyPredictor:
         each = np.empty((self.models, len(batch)))
         if not len(batch):
             return each
+        size = min(_CHUNK, len(batch))
+        # The last step is filled up with cells that are cut off again.
+        steps = -(-len(batch) // size)
+        padding = torch.zeros(steps * size - len(batch), codes.shape[1], dtype=torch.int64)
+        blocks = torch.cat([blocks, padding])
         with torch.inference_mode():
-            known = np.stack(np.unravel_index(distinct, shape), axis=1)
-            tables = LookupTables(parameters, torch.from_numpy(known))
-            run = torch.compile(tables.accuracies, dynamic=True) if self.compile else None
-            for start in range(0, len(batch), _CHUNK):
-                rows = slice(start, start + _CHUNK)
-                each[:, rows] = (run or tables.accuracies)(blocks[rows]).numpy()
+            known = torch.from_numpy(np.stack(np.unravel_index(distinct, shape), axis=1))
+            predict = EnsemblePrediction(parameters, known, codes.shape[1], size)
+            for start in range(0, len(batch), size):
+                rows = slice(start, min(start + size, len(batch)))
+                accuracies = predict(blocks[start : start + size])
+                each[:, rows] = accuracies[:, : rows.stop - start].numpy()
         return each
 
 

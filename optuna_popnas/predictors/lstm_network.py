@@ -113,22 +113,8 @@ def forward(parameters: Parameters, codes: Tensor) -> Tensor:
         codes: ``(m, n, B, 4)`` tokens, other cells for each network.
     """
     models, n, blocks, _ = codes.shape
-    mapped = _map_blocks(parameters, codes.view(models, n * blocks, 4))
-    return _attend_and_read(parameters, mapped.view(models, n, blocks, -1))
-
-
-def _map_blocks(parameters: Parameters, codes: Tensor) -> Tensor:
-    """From ``(m, k, 4)`` tokens of blocks to their ``(m, k, 2 f)`` queries and keys."""
-    at = torch.arange(len(codes))[:, None, None]
-    inputs = parameters.input_table[at, codes[..., :2]].flatten(2)
-    operators = parameters.operator_table[at, codes[..., 2:]].flatten(2)
-    embedded = torch.cat([inputs, operators], dim=2)
-    return torch.baddbmm(parameters.convolution_bias, embedded, parameters.convolutions).relu()
-
-
-def _attend_and_read(parameters: Parameters, mapped: Tensor) -> Tensor:
-    """From ``(m, n, B, 2 f)`` queries and keys to ``(m, n)`` accuracies before the sigmoid."""
-    models, n, blocks, width = mapped.shape
+    mapped = map_blocks(parameters, codes.view(models, n * blocks, 4))
+    width = mapped.shape[2]
     query, key = mapped.view(models * n, blocks, width).chunk(2, dim=2)
     weights = torch.bmm(query, key.transpose(1, 2)).softmax(dim=2)
     attended = torch.bmm(weights, key).view(models, n * blocks, width // 2)
@@ -152,19 +138,10 @@ def _attend_and_read(parameters: Parameters, mapped: Tensor) -> Tensor:
     return torch.baddbmm(parameters.head_bias, features, parameters.head)[:, :, 0]
 
 
-class LookupTables:
-    """Embeddings and convolutions of given blocks, worked out once (prediction only).
-
-    Args:
-        parameters: Parameters of ``m`` networks.
-        codes: ``(k, 4)`` tokens of the distinct blocks.
-    """
-
-    def __init__(self, parameters: Parameters, codes: Tensor) -> None:
-        self.parameters = parameters
-        self.mapped = _map_blocks(parameters, codes.expand(len(parameters.head), -1, -1))
-
-    def accuracies(self, blocks: Tensor) -> Tensor:
-        """Return ``(m, n)`` accuracies of ``(n, B)`` block numbers."""
-        mapped = self.mapped[:, blocks]
-        return _attend_and_read(self.parameters, mapped).sigmoid()
+def map_blocks(parameters: Parameters, codes: Tensor) -> Tensor:
+    """From ``(m, k, 4)`` tokens of blocks to their ``(m, k, 2 f)`` queries and keys."""
+    at = torch.arange(len(codes))[:, None, None]
+    inputs = parameters.input_table[at, codes[..., :2]].flatten(2)
+    operators = parameters.operator_table[at, codes[..., 2:]].flatten(2)
+    embedded = torch.cat([inputs, operators], dim=2)
+    return torch.baddbmm(parameters.convolution_bias, embedded, parameters.convolutions).relu()

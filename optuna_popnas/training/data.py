@@ -127,7 +127,9 @@ class ImageData:
     @property
     def folds(self) -> int:
         """How many splits there are whose validation images do not overlap."""
-        return 1 if self.validation is not None else int(1.0 / self.validation_fraction + 1e-9)
+        if self.validation is not None:
+            return 1
+        return len(self.labels) // _part_size(len(self.labels), self.validation_fraction)
 
     @property
     def train_indices(self) -> npt.NDArray[np.int64]:
@@ -208,12 +210,16 @@ def stratified(
     # A place along the order belongs to the part when it steps over a multiple of 1 / fraction:
     # this spreads the part evenly, classes with few images included.
     count = len(order)
-    size = min(max(int(count * fraction + 1e-9), 1), count - 1)
+    size = _part_size(count, fraction)
     position = (np.arange(count) * size) // count
     step = np.flatnonzero(np.diff(position, prepend=-1))
     width = np.diff(np.append(step, count))
     chosen = step + np.minimum(part, width - 1)
     return np.sort(order[chosen]).astype(np.int64)
+
+
+def _part_size(count: int, fraction: float) -> int:
+    return min(max(int(count * fraction + 1e-9), 1), count - 1)
 
 
 def check_labels(name: str, images: Images, labels: npt.NDArray[np.int64], classes: int) -> None:

@@ -1,0 +1,326 @@
+"""Everything that can be loaded as a data set, and everything that cannot."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+import struct
+from typing import Any
+
+import numpy as np
+from PIL import Image
+import pytest
+import torch
+from torch.utils.data import Dataset
+from torch.utils.data import TensorDataset
+
+from optuna_popnas.training.datasets import load_dataset
+from optuna_popnas.training.images import resized
+from optuna_popnas.training.named import DEBIAN_FASHION_MNIST
+from optuna_popnas.training.named import read_idx
+
+
+def write_images(
+    folder: Path,
+    *,
+    classes: tuple[str, ...] = ("cat", "dog"),
+    count: int = 4,
+    mode: str = "RGB",
+    size: tuple[int, int] = (6, 5),
+) -> Path:
+    """Write ``count`` images per class; pixel values are 10 * class + index."""
+    for label, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            value = 10 * label + index
+            colour = value if mode == "L" else (value, 2 * value, 3 * value)
+            Image.new(mode, size, colour).save(folder / name / f"{index}.png")
+    return folder
+
+
+def test_digits() -> None:
+    data = load_dataset("digits")
+    assert data.name == "digits"
+    assert data.images.shape == (1797, 1, 8, 8)
+    assert isinstance(data.images, np.ndarray)
+    assert data.images.dtype == np.uint8
+    assert (data.images.min(), data.images.max()) == (0, 255)
+    assert (data.classes, data.in_channels, data.image_size) == (10, 1, (8, 8))
+    assert len(data.validation_indices) == 179
+    assert data.test_images is None
+
+
+def test_test_fraction_and_samples() -> None:
+    data = load_dataset("digits", test_fraction=0.2, samples=500, seed=3)
+    assert data.images.shape[0] == 500
+    assert data.test_images is not None and data.test_labels is not None
+    assert len(data.test_images) == 359
+    assert np.bincount(data.labels).min() >= 48
+    whole = load_dataset("digits")
+    assert isinstance(data.images, np.ndarray) and isinstance(whole.images, np.ndarray)
+    train = {image.tobytes() for image in data.images}
+    # The digits hold no image twice.
+    assert len({image.tobytes() for image in whole.images}) == 1797
+    assert not train & {np.asarray(image).tobytes() for image in data.test_images}
+
+
+@pytest.mark.skipif(not DEBIAN_FASHION_MNIST.is_dir(), reason="needs dataset-fashion-mnist")
+def test_fashion_mnist_of_debian() -> None:
+    data = load_dataset("fashion-mnist", samples=200, image_size=14)
+    assert data.images.shape == (200, 1, 14, 14)
+    assert data.test_images is not None and data.test_images.shape == (10_000, 1, 14, 14)
+    assert data.class_names[8] == "Bag"
+    np.testing.assert_array_equal(np.bincount(data.labels), np.full(10, 20))
+
+
+def test_unknown_name_and_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must be a name .*cifar10.*, but got 'cifar11'"):
+        load_dataset("cifar11")
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match="but got int"):
+        load_dataset(3)
+
+
+@pytest.mark.parametrize("layout", ["NHW", "NCHW", "NHWC"])
+def test_arrays_of_any_layout(layout: str) -> None:
+    rng = np.random.default_rng(0)
+    channels = 1 if layout == "NHW" else 3
+    images = rng.integers(0, 256, (20, channels, 6, 5), dtype=np.uint8)
+    given = {"NHW": images[:, 0], "NCHW": images, "NHWC": images.transpose(0, 2, 3, 1)}[layout]
+    data = load_dataset((given, ["b", "a"] * 10))
+    np.testing.assert_array_equal(data.images, images)
+    assert data.class_names == ("a", "b")
+    np.testing.assert_array_equal(data.labels, [1, 0] * 10)
+
+
+@pytest.mark.parametrize(
+    "images, largest",
+    [
+        (np.linspace(0, 1, 320).reshape(20, 4, 4), 255),
+        (np.linspace(0, 0.5, 320, dtype=np.float32).reshape(20, 4, 4), 128),
+        (np.arange(320).reshape(20, 4, 4) % 17, 255),
+        (np.arange(320, dtype=np.uint8).reshape(20, 4, 4) % 17, 16),
+        (torch.linspace(0, 1, 320).view(20, 4, 4), 255),
+        (np.arange(320).reshape(20, 4, 4) * 200.0, 255),
+    ],
+)
+def test_numbers_become_bytes(images: Any, largest: int) -> None:
+    data = load_dataset((images, np.arange(20) % 2), test=(images[:4] * 2, np.zeros(4)))
+    assert isinstance(data.images, np.ndarray) and isinstance(data.test_images, np.ndarray)
+    assert data.images.max() == largest
+    # The test images are scaled as the training images are.
+    expected = np.minimum(2.0 * data.images[:4], 255)
+    np.testing.assert_allclose(data.test_images, expected, atol=1.5)
+
+
+@pytest.mark.parametrize(
+    "source, text",
+    [
+        ((np.zeros((4, 3)), [0, 1, 0, 1]), "`X` must have the shape"),
+        ((-np.ones((4, 3, 3)), [0, 1, 0, 1]), "`X` must hold numbers >= 0, but got -1 to"),
+        ((np.full((4, 3, 3), np.nan), [0, 1, 0, 1]), "`X` must hold finite numbers"),
+        ((np.full((4, 3, 3), "a"), [0, 1, 0, 1]), "`X` must hold numbers"),
+        ((np.zeros((4, 3, 3)), [0, 1, 0]), "one label per image, but 'arrays' has 4 images"),
+        ((np.zeros((4, 3, 3)), [0, 1, None, 1]), "must have a label, but 'arrays' has 1 without"),
+        ((np.zeros((4, 3, 3)), [0, 1, np.nan, 1]), "must have a label, but 'arrays' has 1"),
+        ((np.zeros((4, 3, 3)), [0, 1, 0.5, 1]), "Labels must be classes, .* such as 0.5"),
+        ((np.zeros((4, 3, 3)), np.zeros((4, 2))), "one number or text per image"),
+        ((np.zeros((4, 3, 3)), [1, 1, 1, 1]), "at least 2 classes, but 'arrays' has 1"),
+        ((np.zeros((4, 3, 3)), [0, 1, 2, 3]), "at least 2 images per class"),
+    ],
+)
+def test_unusable_arrays(source: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text) as error:
+        load_dataset(source)
+    assert "\n" not in str(error.value)
+
+
+def test_test_set_of_other_channels_or_classes() -> None:
+    train = (np.zeros((4, 3, 3)), [0, 1, 0, 1])
+    with pytest.raises(ValueError, match="same number of channels, but 'arrays' has 1 and 3"):
+        load_dataset(train, test=(np.zeros((2, 3, 3, 3)), [0, 1]))
+    with pytest.raises(ValueError, match=r"among those of the training images, .* has '2'"):
+        load_dataset(train, test=(np.zeros((2, 3, 3)), [0, 2]))
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ValueError, match="`image_size` must be a number of pixels"):
+        load_dataset("digits", image_size=(1, 2, 3))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="`samples` must be at least 20"):
+        load_dataset("digits", samples=11)
+    with pytest.raises(ValueError, match="`samples` must be an integer"):
+        load_dataset("digits", samples=100.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="`test_fraction` must be in"):
+        load_dataset("digits", test_fraction=1.0)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [("X", "y"), ("images", "labels"), ("x_train", "y_train"), ("train_images", "train_labels")],
+)
+def test_npz(tmp_path: Path, keys: tuple[str, str]) -> None:
+    path = tmp_path / "set.npz"
+    arrays = {keys[0]: np.zeros((6, 4, 4), np.uint8), keys[1]: np.array([[0], [1]] * 3)}
+    np.savez(path, **arrays)
+    data = load_dataset(path)
+    assert (data.name, data.images.shape, data.classes) == ("set", (6, 1, 4, 4), 2)
+
+
+def test_npz_with_validation_and_test(tmp_path: Path) -> None:
+    path = tmp_path / "medical.npz"
+    np.savez(
+        path,
+        train_images=np.full((6, 4, 4), 1, np.uint8),
+        train_labels=[0, 1] * 3,
+        val_images=np.full((2, 4, 4), 2, np.uint8),
+        val_labels=[0, 1],
+        test_images=np.full((3, 4, 4), 3, np.uint8),
+        test_labels=[0, 1, 1],
+    )
+    data = load_dataset(path)
+    assert isinstance(data.images, np.ndarray)
+    assert np.all(data.images[data.validation_indices] == 2)
+    assert np.all(data.images[data.train_indices] == 1)
+    assert data.test_labels is not None and data.test_labels.tolist() == [0, 1, 1]
+
+
+def test_npz_without_labels_or_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, X=np.zeros((4, 3, 3)))
+    with pytest.raises(ValueError, match="images and labels, such as X and y .* 'x.npz' has X"):
+        load_dataset(path)
+    path.write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="cannot be read as .npz"):
+        load_dataset(path)
+
+
+def test_folder(tmp_path: Path) -> None:
+    data = load_dataset(write_images(tmp_path / "pets"))
+    assert (data.name, data.class_names) == ("pets", ("cat", "dog"))
+    assert data.images.shape == (8, 3, 5, 6)
+    assert isinstance(data.images, np.ndarray)
+    assert data.images[5, :, 0, 0].tolist() == [11, 22, 33]
+    np.testing.assert_array_equal(data.labels, [0] * 4 + [1] * 4)
+
+
+def test_folder_with_parts_and_mean_size(tmp_path: Path) -> None:
+    write_images(tmp_path / "train", mode="L", size=(8, 8))
+    write_images(tmp_path / "Test", mode="L", size=(20, 20), count=1)
+    (tmp_path / "train" / "cat" / "notes.txt").write_text("no image")
+    (tmp_path / "train" / ".hidden").mkdir()
+    Image.new("L", (40, 16), 3).save(tmp_path / "train" / "cat" / "9.png")
+    data = load_dataset(tmp_path)
+    assert data.images.shape == (9, 1, 9, 12)
+    assert data.test_images is not None and data.test_images.shape == (2, 1, 9, 12)
+
+
+def test_grey_and_colour_images_together_are_colour(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    Image.new("L", (6, 5), 100).save(tmp_path / "cat" / "grey.png")
+    Image.fromarray(np.full((5, 6), 25_700, np.uint16)).save(tmp_path / "cat" / "grey16.png")
+    data = load_dataset(tmp_path)
+    assert isinstance(data.images, np.ndarray)
+    assert data.images.shape == (10, 3, 5, 6)
+    assert np.all(data.images[4:6] == 100)
+
+
+def test_unusable_folders(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has none. Put images below .*/<class>/"):
+        load_dataset(tmp_path)
+    write_images(tmp_path / "train")
+    write_images(tmp_path / "test", mode="L")
+    with pytest.raises(ValueError, match="same number of channels, but .* has 3 and 1"):
+        load_dataset(tmp_path)
+    broken = tmp_path / "train" / "cat" / "2.png"
+    broken.write_bytes(broken.read_bytes()[:45])
+    with pytest.raises(ValueError, match=r"Image '.*cat/2.png' cannot be read \(.*\). Repair"):
+        load_dataset(tmp_path / "train")
+    broken.write_text("no image at all")
+    with pytest.raises(ValueError, match=r"Image '.*cat/2.png' cannot be read"):
+        load_dataset(tmp_path / "train")
+
+
+class Pictures(Dataset[Any]):
+    """Items are PIL images, with a class name list but no other attribute."""
+
+    classes = ["zero", "one"]
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> Any:
+        if index >= 8:
+            raise IndexError(index)
+        return Image.new("RGB", (4 + index % 2, 4), (index, 0, 0)), index % 2
+
+
+def test_torch_dataset_of_pictures() -> None:
+    with pytest.raises(ValueError, match=r"size \(4, 4\) of the first one, but image 1 has"):
+        load_dataset(Pictures())
+    data = load_dataset(Pictures(), image_size=4)
+    assert isinstance(data.images, np.ndarray)
+    assert data.images[:, 0, 0, 0].tolist() == list(range(8))
+    assert data.class_names == ("zero", "one")
+
+
+def test_torch_dataset_of_tensors() -> None:
+    images = torch.rand(10, 3, 4, 4)
+    data = load_dataset(TensorDataset(images, torch.arange(10) % 2))
+    np.testing.assert_allclose(np.asarray(data.images) / 255, images, atol=0.5 / 255 + 1e-6)
+    with pytest.raises(ValueError, match="Leave normalisation out"):
+        load_dataset(TensorDataset(images - 1, torch.arange(10) % 2))
+    with pytest.raises(ValueError, match="must be pairs .* Labels are needed"):
+        load_dataset(TensorDataset(images))
+    with pytest.raises(ValueError, match="length 0"):
+        load_dataset(TensorDataset(images[:0], torch.arange(0)))
+
+
+class Failing(Pictures):
+    def __getitem__(self, index: int) -> Any:
+        if index == 3:
+            raise OSError("disk error")
+        return super().__getitem__(index - index % 2)
+
+
+def test_torch_dataset_that_fails() -> None:
+    with pytest.raises(ValueError, match=r"Image 3 of the data set cannot be read \(disk error\)"):
+        load_dataset(Failing())
+
+
+def test_larger_than_memory_is_read_lazily(tmp_path: Path) -> None:
+    write_images(tmp_path, count=10)
+    whole = load_dataset(tmp_path, image_size=4)
+    lazy = load_dataset(tmp_path, image_size=4, memory_limit=100)
+    assert whole.in_memory and not lazy.in_memory
+    assert lazy.images.shape == whole.images.shape
+    for index in (0, 7, 19):
+        np.testing.assert_array_equal(lazy.images[index], whole.images[index])
+    capped = load_dataset(tmp_path, samples=8, memory_limit=100)
+    assert not capped.in_memory and len(capped.images) == 8
+    pictures = load_dataset(Pictures(), image_size=4, memory_limit=10)
+    assert not pictures.in_memory
+    assert pictures.labels.tolist() == [0, 1] * 4
+
+
+def test_resized_is_a_mean_over_pixels() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 2, 8, 8), dtype=np.uint8)
+    before = images.copy()
+    small = resized(images, (4, 4))
+    means = images.reshape(3, 2, 4, 2, 4, 2).mean(axis=(3, 5))
+    # Antialiased bilinear weights reach over the border of each 2x2 square.
+    assert np.abs(small - means).mean() < 25
+    constant = resized(np.full((1, 1, 8, 8), 77, np.uint8), (3, 5))
+    assert np.all(constant == 77)
+    np.testing.assert_array_equal(images, before)
+
+
+def test_idx_files(tmp_path: Path) -> None:
+    path = tmp_path / "images.gz"
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    with gzip.open(path, "wb") as file:
+        file.write(bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 3, 4) + pixels.tobytes())
+    np.testing.assert_array_equal(read_idx(path), pixels)
+    with gzip.open(path, "wb") as file:
+        file.write(bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 3, 5) + pixels.tobytes())
+    with pytest.raises(ValueError, match="cannot be read as IDX"):
+        read_idx(path)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from optuna_popnas.predictors.lstm import LSTMAccuracyPredictor as AccuracyPredictor
     from optuna_popnas.predictors.reindex import operator_scores
     from optuna_popnas.predictors.reindex import operator_scores_v1
-    from optuna_popnas.predictors.time_features import TIME_FEATURES
-    from optuna_popnas.predictors.time_features import time_features
-    from optuna_popnas.predictors.v1_features import v1_features
+    from optuna_popnas.predictors.nine_features import TIME_FEATURES
+    from optuna_popnas.predictors.nine_features import time_features
+    from optuna_popnas.predictors.popnas_v1 import v1_features
     from optuna_popnas.predictors.xgboost_time import XGBoostTimePredictor
 
 # Loaded when first asked for: CatBoost and PyTorch take seconds to import.
@@ -29,13 +29,13 @@ _HOMES = {
     "NNLSTimePredictor": ("linear_time", "NNLSTimePredictor"),
     "Predictor": ("base", "Predictor"),
     "RidgeTimePredictor": ("linear_time", "RidgeTimePredictor"),
-    "TIME_FEATURES": ("time_features", "TIME_FEATURES"),
+    "TIME_FEATURES": ("nine_features", "TIME_FEATURES"),
     "TimePredictor": ("catboost_time", "CatBoostTimePredictor"),
     "XGBoostTimePredictor": ("xgboost_time", "XGBoostTimePredictor"),
     "operator_scores": ("reindex", "operator_scores"),
     "operator_scores_v1": ("reindex", "operator_scores_v1"),
-    "time_features": ("time_features", "time_features"),
-    "v1_features": ("v1_features", "v1_features"),
+    "time_features": ("nine_features", "time_features"),
+    "v1_features": ("popnas_v1", "v1_features"),
 }
 
 __all__ = [

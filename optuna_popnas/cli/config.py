@@ -1,0 +1,343 @@
+"""The configuration of a search: TOML file and flags, checked against typed settings."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+import sys
+from typing import Any
+
+from optuna_popnas.cli.options import check_value
+from optuna_popnas.cli.options import ConfigError
+from optuna_popnas.cli.options import nearest
+from optuna_popnas.cli.options import Option
+from optuna_popnas.cli.options import options_of
+from optuna_popnas.cli.options import parse_text
+from optuna_popnas.cli.storages import DEFAULT_STORAGE
+from optuna_popnas.space import SearchSpace
+
+
+#: Names of predictors on the command line -> classes of :mod:`optuna_popnas.predictors`.
+ACCURACY_PREDICTORS = {"lstm": "LSTMAccuracyPredictor"}
+TIME_PREDICTORS = {
+    "catboost": "CatBoostTimePredictor",
+    "nnls": "NNLSTimePredictor",
+    "ridge": "RidgeTimePredictor",
+    "xgboost": "XGBoostTimePredictor",
+}
+#: What limits and further objectives can be of: it follows from the cell alone.
+COMPUTED_COSTS = ("parameters", "flops")
+_LSTM_SIZES = ("embedding", "filters", "units")
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """Where the search is kept and who works on it.
+
+    Args:
+        storage: URL of the storage: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
+            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+        name: Name of the study; that of the data if left out.
+        workers: Processes on this machine; one per visible GPU, or 1, if left out.
+        device: Device of the trainings, such as ``cpu``, ``cuda`` or ``cuda:1``; the fastest one
+            if left out.
+        seed: Seed of the search, of the split of the data and of the trainings.
+        dashboard: Whether optuna-dashboard gets note and figures, once a level.
+        artifacts: Folder for drawings and learning curves of front cells, for
+            ``optuna-dashboard --artifact-dir``; none are written if left out.
+        normalize_seconds: Convert the seconds of each worker to the device of the first trial, by
+            timing two small cells; for machines that are not alike.
+        timeout: Seconds after which no new training is begun; the same command goes on later.
+    """
+
+    storage: str = DEFAULT_STORAGE
+    name: str | None = None
+    workers: int | None = None
+    device: str | None = None
+    seed: int = 0
+    dashboard: bool = True
+    artifacts: str | None = None
+    timeout: float | None = None
+    normalize_seconds: bool = False
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"`workers` must be at least 1, but got {self.workers}.")
+
+
+@dataclass(frozen=True)
+class LSTMSettings:
+    """The thesis' accuracy predictor, "RNN hyperparameters" of appendix B.
+
+    Args:
+        models: Networks of the ensemble; each leaves out another share of the data.
+        epochs: Passes over the data.
+        batch_size: Cells per step.
+        learning_rate: Learning rate of Adam (``lr``).
+        l2: Factor of the squared weights of LSTM and head in the loss (``wr``).
+        embedding: Numbers per input or operator (``embedding_dim``).
+        filters: Filters of the two convolutions.
+        units: Units of the LSTM, per direction (``cells``).
+    """
+
+    models: int = 5
+    epochs: int = 30
+    batch_size: int = 8
+    learning_rate: float = 4e-3
+    l2: float = 1e-5
+    embedding: int = 10
+    filters: int = 16
+    units: int = 48
+
+
+class SearchSettings:
+    """All settings of a search, by section; each value is checked.
+
+    Args:
+        values: Section -> name -> value; what is missing has its default.
+        source: Where the values come from, for messages.
+
+    Raises:
+        ConfigError: A section or name is unknown, or a value is of the wrong type or range.
+    """
+
+    def __init__(self, values: Mapping[str, Mapping[str, Any]], *, source: str) -> None:
+        self.values: dict[str, dict[str, Any]] = {section: {} for section in sections()}
+        for section, table in values.items():
+            if section not in self.values:
+                raise ConfigError(
+                    f"`{section}` is no section of {source}. {nearest(section, self.values)}"
+                )
+            if not isinstance(table, Mapping):
+                raise ConfigError(f"`{section}` must be a table, [{section}], in {source}.")
+            known = {option.name: option for option in sections()[section]}
+            for name, value in table.items():
+                if name not in known:
+                    raise ConfigError(
+                        f"`{section}.{name}` is no setting ({source}). {nearest(name, known)}"
+                    )
+                self.values[section][name] = check_value(known[name], value)
+
+    def table(self, section: str) -> dict[str, Any]:
+        """Return the values of a section that were given."""
+        return dict(self.values[section])
+
+    def build(self, section: str, target: Callable[..., Any]) -> Any:
+        """Call ``target`` with the values of a section.
+
+        Raises:
+            ConfigError: A value is out of range; the text names the section.
+        """
+        try:
+            return target(**self.values[section])
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"[{section}] {error}") from error
+
+    @property
+    def study(self) -> StudySettings:
+        """The ``[study]`` section."""
+        settings: StudySettings = self.build("study", StudySettings)
+        return settings
+
+    @property
+    def study_name(self) -> str:
+        """The study's name; that of the data if none was given."""
+        return self.study.name or Path(str(self.data_source)).stem or "popnas"
+
+    @property
+    def data_source(self) -> Any:
+        """Name or path of the data."""
+        return self.values["data"].get("source", "digits")
+
+    def check(self) -> None:
+        """Raise ConfigError if any section cannot be built; nothing heavy is loaded."""
+        from optuna_popnas.networks import NetworkConfig
+        from optuna_popnas.training import TrainingConfig
+
+        self.build("study", StudySettings)
+        self.build("space", SearchSpace)
+        self.build("network", NetworkConfig)
+        self.build("training", TrainingConfig)
+        self.make_sampler()
+
+    def make_sampler(self, *, time_probe: Any = None, cost: Any = None) -> Any:
+        """Return the sampler.
+
+        Raises:
+            ConfigError: A value is out of range.
+        """
+        from optuna_popnas.sampler import POPNASSampler
+
+        values = self.table("search")
+        if cost is None and (values.get("limits") or values.get("objectives")):
+            cost = _no_cost
+        for name in (*values.get("limits", {}), *values.get("objectives", ())):
+            if name not in COMPUTED_COSTS:
+                raise ConfigError(
+                    f"[search] Limits and objectives must be among {', '.join(COMPUTED_COSTS)}, "
+                    f"but got {name!r}. {nearest(name, COMPUTED_COSTS)}"
+                )
+        probing = values.pop("time_probe", False)
+        accuracy, seconds = (
+            values.pop(f"{name}_predictor", None) for name in ("accuracy", "time")
+        )
+        try:
+            return POPNASSampler(
+                self.build("space", SearchSpace),
+                **values,
+                seed=self.study.seed,
+                time_probe=time_probe if probing else None,
+                cost=cost,
+                accuracy_predictor=self._predictor(accuracy, ACCURACY_PREDICTORS, "lstm"),
+                time_predictor=self._predictor(seconds, TIME_PREDICTORS, "catboost"),
+            )
+        except (ValueError, TypeError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"[search] {error}") from error
+
+    def _predictor(self, name: str | None, known: Mapping[str, str], tuned: str) -> Any:
+        """Return None for the default, or what makes the predictor that was asked for."""
+        values = self.table(tuned)
+        if name is None and not values:
+            return None
+        if name is not None and name not in known:
+            raise ConfigError(
+                f"[search] A predictor must be one of {', '.join(known)}, but got {name!r}. "
+                f"{nearest(name, known)}"
+            )
+        if values and name not in (None, tuned):
+            raise ConfigError(f"[{tuned}] is set, but the predictor is {name!r}. Remove one.")
+        from functools import partial
+
+        from optuna_popnas import predictors
+
+        cls = getattr(predictors, known[name or tuned])
+        sizes = {key: values.pop(key) for key in _LSTM_SIZES if key in values}
+        if sizes and tuned == "lstm":
+            from optuna_popnas.predictors.lstm_network import LSTMConfig
+
+            values["config"] = LSTMConfig(**sizes)
+        return partial(cls, **values) if values else cls
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """Return what was given, as JSON values, without ``study``, which is the machine's."""
+        return {
+            section: {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in table.items()
+            }
+            for section, table in self.values.items()
+            if table and section != "study"
+        }
+
+
+def _no_cost(cells: Any) -> dict[str, Any]:
+    """Stand in for the cost function while settings are checked without data."""
+    raise AssertionError("never called")
+
+
+def sections() -> dict[str, tuple[Option, ...]]:
+    """Return all options by section."""
+    if not _SECTIONS:
+        from optuna_popnas.networks import NetworkConfig
+        from optuna_popnas.predictors import CatBoostTimePredictor
+        from optuna_popnas.sampler import POPNASSampler
+        from optuna_popnas.training import TrainingConfig
+
+        source = Option("data", "source", str, "digits", "Name of a data set, folder or npz file.")
+        extra = (
+            Option(
+                "search",
+                "time_probe",
+                bool,
+                False,
+                "Train cells for a moment to learn their seconds, before they are chosen.",
+            ),
+            *(
+                Option(
+                    "search",
+                    f"{name}_predictor",
+                    str | None,
+                    None,
+                    f"One of {', '.join(known)}; that of the mode if left out.",
+                )
+                for name, known in (("accuracy", ACCURACY_PREDICTORS), ("time", TIME_PREDICTORS))
+            ),
+        )
+        objects = ("accuracy_predictor", "time_predictor", "time_probe", "cost", "space", "seed")
+        _SECTIONS.update(
+            {
+                "study": options_of("study", StudySettings),
+                "data": (source, *options_of("data", _load_dataset(), skip=("seed",))),
+                "space": options_of("space", SearchSpace),
+                "search": (
+                    *options_of("search", POPNASSampler, skip=(*objects, "independent_sampler")),
+                    *extra,
+                ),
+                "network": options_of("network", NetworkConfig),
+                "training": options_of("training", TrainingConfig),
+                "lstm": options_of("lstm", LSTMSettings),
+                "catboost": options_of(
+                    "catboost", CatBoostTimePredictor, skip=("space", "seed", "total_cells")
+                ),
+            }
+        )
+    return _SECTIONS
+
+
+_SECTIONS: dict[str, tuple[Option, ...]] = {}
+
+
+def _load_dataset() -> Callable[..., Any]:
+    from optuna_popnas.training import load_dataset
+
+    return load_dataset
+
+
+def read_settings(path: str | None, arguments: argparse.Namespace) -> SearchSettings:
+    """Return the settings of a TOML file and of flags, which win.
+
+    Args:
+        path: The file; None for flags alone.
+        arguments: Parsed flags, as :func:`~optuna_popnas.cli.options.add_options` names them.
+
+    Raises:
+        ConfigError: The file cannot be read or a setting is wrong.
+    """
+    values: dict[str, dict[str, Any]] = {}
+    if path is not None:
+        values = read_toml(path)
+        SearchSettings(values, source=path)  # name the file where it is to blame
+    merged = {section: dict(table) for section, table in values.items()}
+    for section, options in sections().items():
+        for option in options:
+            text = getattr(arguments, option.key, None)
+            if text is not None:
+                merged.setdefault(section, {})[option.name] = parse_text(option, text)
+    settings = SearchSettings(merged, source="the command line" if path is None else path)
+    settings.check()
+    return settings
+
+
+def read_toml(path: str) -> dict[str, Any]:
+    """Return a TOML file as dictionaries.
+
+    Raises:
+        ConfigError: The file is missing or not TOML.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        with open(path, "rb") as file:
+            return dict(tomllib.load(file))
+    except OSError as error:
+        raise ConfigError(
+            f"The configuration {path!r} cannot be read: {error.strerror}."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration {path!r} is not TOML: {error}.") from None

@@ -1,0 +1,103 @@
+"""One progress bar for all workers, fed by what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import sys
+import time
+from typing import Any, TYPE_CHECKING
+
+from optuna_popnas.visualization.summary import duration_words
+from optuna_popnas.visualization.summary import SearchSummary
+from optuna_popnas.visualization.summary import summarize
+
+
+if TYPE_CHECKING:
+    import optuna
+
+
+# Reading a study takes CPU time from the trainings: at most this share of it.
+_SHARE = 0.02
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+
+
+def describe(summary: SearchSummary) -> tuple[int, int, str, str]:
+    """Return what a progress bar shows: done, total, words before and after the bar."""
+    now = next((row for row in summary.levels if row.level == summary.level), None)
+    done, total = (0, 1) if now is None else (now.trained, max(now.planned, 1))
+    before = "starting" if now is None else f"level {now.level} of {summary.max_blocks}"
+    parts = [f"{summary.complete} cells in all"]
+    waiting = [worker for worker in summary.workers if worker.cell is None]
+    if now is not None and done >= total and waiting:
+        parts.append("planning the next level")
+    if summary.seconds_left is not None:
+        parts.append(f"about {duration_words(summary.seconds_left)} left")
+    if summary.front:
+        parts.append(f"front {len(summary.front)}")
+    if summary.best_accuracy is not None:
+        parts.append(f"best {summary.best_accuracy:.3f}")
+    if summary.failed:
+        parts.append(f"{summary.failed} failed")
+    return done, total, before, ", ".join(parts)
+
+
+class SearchBar:
+    """A progress bar of the present level; silent where the output is no terminal."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        from tqdm import tqdm
+
+        self._study = study
+        self._next = 0.0
+        self._level: int | None = None
+        self._bar: Any = tqdm(
+            total=1,
+            disable=None,  # quiet when there is no terminal
+            file=sys.stderr,
+            bar_format="{desc} |{bar:24}| {n_fmt} of {total_fmt} cells, {postfix}",
+            dynamic_ncols=True,
+            leave=False,
+        )
+
+    def update(self) -> None:
+        """Read the study and redraw, not more often than is cheap."""
+        now = time.monotonic()
+        if self._bar.disable or now < self._next:
+            return
+        started = time.process_time()
+        done, total, before, after = describe(summarize(self._study))
+        self._bar.total = total
+        self._bar.n = done
+        self._bar.set_description_str(before, refresh=False)
+        self._bar.postfix = after
+        self._bar.refresh()
+        cost = time.process_time() - started
+        pause = min(max(cost / _SHARE, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+        self._next = time.monotonic() + pause
+
+    def write(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+
+def watch(study: optuna.Study, command: Sequence[str], workers: int | None) -> int:
+    """Start workers, show progress until they end; returns the exit code."""
+    import subprocess
+
+    bar = SearchBar(study)
+    processes = [subprocess.Popen(list(command)) for _ in range(workers or 1)]
+    try:
+        while any(process.poll() is None for process in processes):
+            bar.update()
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        for process in processes:
+            process.wait()
+        raise
+    finally:
+        bar.close()
+    return max(abs(process.returncode) for process in processes)

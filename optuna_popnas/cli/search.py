@@ -1,0 +1,186 @@
+"""``optuna-popnas search``: search cells on a data set, with any number of workers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import json
+import sys
+from typing import Any, TYPE_CHECKING
+
+from optuna_popnas.cli.config import read_settings
+from optuna_popnas.cli.config import SearchSettings
+from optuna_popnas.cli.config import sections
+from optuna_popnas.cli.options import add_options
+from optuna_popnas.cli.options import ConfigError
+from optuna_popnas.cli.storages import mask_password
+from optuna_popnas.cli.storages import open_storage
+from optuna_popnas.cli.storages import quiet_optuna
+
+
+if TYPE_CHECKING:
+    import optuna
+
+# Settings that may differ between machines and runs of one study: they change no result.
+_MACHINE = {
+    "data": ("root", "memory_limit"),
+    "training": ("threads", "precision", "layout", "compile", "cuda_graphs"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments: every setting is also a flag."""
+    parser.description = (
+        "Search cells on a data set. Settings come from a TOML file and from flags, which win; "
+        "the default of each is in brackets. The same command resumes a search that was "
+        "interrupted; on another machine, with the same storage, it joins."
+    )
+    parser.usage = "optuna-popnas search [CONFIG] [OPTION ...]"
+    parser.add_argument("config", nargs="?", metavar="CONFIG", help="settings, a TOML file")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument(
+        "--check", action="store_true", help="check the settings, print them, and end"
+    )
+    parser.add_argument("--as-worker", action="store_true", help=argparse.SUPPRESS)
+    add_options(
+        parser,
+        [option for options in sections().values() for option in options],
+        dotted=("lstm", "catboost"),
+        aliases={"study.name": "--study", "data.source": "--data"},
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search; returns the exit code."""
+    settings = read_settings(arguments.config, arguments)
+    if arguments.check:
+        print(json.dumps(full_settings(settings), indent=2))
+        return 0
+    study = open_study(settings)
+    if arguments.as_worker:
+        from optuna_popnas.cli.work import work
+
+        return work(study, settings)
+    from optuna_popnas.cli.progress import watch
+    from optuna_popnas.visualization import summarize
+    from optuna_popnas.visualization import view_study
+
+    before = view_study(study)
+    if before.record.done:
+        print(f"{summarize(before).sentence} Nothing is left to do.", file=sys.stderr)
+        code = 0
+    else:
+        code = watch(study, worker_command(sys.argv[1:]), settings.study.workers)
+    return finish(study, settings, code, as_json=arguments.json)
+
+
+def worker_command(argv: Sequence[str]) -> list[str]:
+    """Return the command of one worker: this one, marked."""
+    return [sys.executable, "-m", "optuna_popnas", *argv, "--as-worker"]
+
+
+def open_study(settings: SearchSettings) -> optuna.Study:
+    """Create or load the study and keep the settings on it.
+
+    Raises:
+        ConfigError: The study was begun with other settings; the text names the difference.
+    """
+    import optuna
+
+    extra = settings.values["search"].get("objectives", ())
+    directions: list[Any] = ["maximize", "minimize", *("minimize" for _ in extra)]
+    storage = open_storage(settings.study.storage)
+    with quiet_optuna():
+        try:
+            study = optuna.create_study(
+                study_name=settings.study_name,
+                storage=storage,
+                directions=directions,
+                load_if_exists=True,
+            )
+        except Exception as error:
+            where = mask_password(settings.study.storage)
+            raise ConfigError(f"The study cannot be opened in {where!r}: {error}") from None
+    if [direction.name.lower() for direction in study.directions] != directions:
+        raise ConfigError(
+            f"The study {study.study_name!r} has {len(study.directions)} objectives, but these "
+            f"settings have {len(directions)}. Use another name: --study."
+        )
+    ours = full_settings(settings)
+    theirs = study.user_attrs.get("settings")
+    if theirs is None:
+        study.set_user_attr("settings", ours)
+    else:
+        check_same(study.study_name, theirs, ours)
+    return study
+
+
+def full_settings(settings: SearchSettings) -> dict[str, Any]:
+    """Return what the trainings of a study have in common, defaults included, as JSON values."""
+    from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.training import TrainingConfig
+
+    values: dict[str, Any] = {
+        "data": {"source": settings.data_source, **settings.to_json().get("data", {})},
+        "network": settings.build("network", NetworkConfig).to_dict(),
+        "training": settings.build("training", TrainingConfig).to_dict(),
+        "seed": settings.study.seed,
+    }
+    for section in ("space", "search", "lstm", "catboost"):
+        if section in settings.to_json():
+            values[section] = settings.to_json()[section]
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def check_same(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Raise ConfigError if trainings with these settings must not be mixed.
+
+    Space and search settings are checked by the sampler, against those that it stored.
+    """
+    for section in ("data", "network", "training"):
+        old, new = theirs.get(section, {}), ours.get(section, {})
+        for key in sorted(set(old) | set(new)):
+            if key in _MACHINE.get(section, ()):
+                continue
+            if old.get(key) != new.get(key):
+                raise ConfigError(
+                    f"`{section}.{key}` must be {old.get(key)!r}, with which the study {name!r} "
+                    f"was begun, but got {new.get(key)!r}. Use the value of the study, or another "
+                    "study: --study."
+                )
+    if theirs.get("seed") != ours.get("seed"):
+        raise ConfigError(
+            f"`study.seed` must be {theirs.get('seed')}, with which the study {name!r} was begun, "
+            f"but got {ours.get('seed')}. Use the value of the study, or another study: --study."
+        )
+
+
+def finish(study: optuna.Study, settings: SearchSettings, code: int, *, as_json: bool) -> int:
+    """Tell what was found; returns the exit code."""
+    from optuna_popnas.cli.text import CELL_LEGEND
+    from optuna_popnas.cli.text import front_table
+    from optuna_popnas.visualization import summarize
+    from optuna_popnas.visualization import view_study
+
+    view = view_study(study)
+    summary = summarize(view)
+    if as_json:
+        print(json.dumps(summary.to_json(), indent=2))
+    elif summary.front:
+        where = mask_password(settings.study.storage)
+        artifacts = settings.study.artifacts
+        files = f" --artifact-dir {artifacts}" if artifacts else ""
+        print(f"\n{summary.sentence}")
+        print(f"Pareto front, {len(summary.front)} cells that no other cell beats:\n")
+        print(front_table(summary.front, view.metric_names))
+        print(f"\n{CELL_LEGEND}\n")
+        print(f"See it in the browser:  optuna-dashboard {where}{files}")
+        print(f"The story as a page:    optuna-popnas report --storage {where}")
+        print(f"Train a cell for good:  optuna-popnas retrain --storage {where} --select knee")
+    if code == 0 and not view.record.done:
+        if settings.study.timeout is None:
+            print("The search has not ended; the same command goes on.", file=sys.stderr)
+            return 1
+        print("The time is up; the same command goes on.", file=sys.stderr)
+    return code

@@ -1,0 +1,83 @@
+"""``optuna-popnas status``: how far a search is."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+import json
+from typing import TYPE_CHECKING
+
+from optuna_popnas.cli.storages import add_study_arguments
+from optuna_popnas.cli.storages import load_study
+
+
+if TYPE_CHECKING:
+    from optuna_popnas.visualization import SearchSummary
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_study_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
+    parser.add_argument(
+        "--front", type=int, default=10, metavar="N", help="lines of the front to print [10]"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the state of the search; returns the exit code."""
+    from optuna_popnas.visualization import summarize
+    from optuna_popnas.visualization import view_study
+
+    study = load_study(arguments.storage, arguments.study)
+    view = view_study(study)
+    summary = summarize(view)
+    if arguments.json:
+        print(json.dumps(summary.to_json(), indent=2))
+        return 0
+    print(status_text(summary, view.metric_names, front=arguments.front))
+    return 0
+
+
+def status_text(
+    summary: SearchSummary,
+    metric_names: tuple[str, ...] = (),
+    *,
+    front: int = 10,
+    now: datetime | None = None,
+) -> str:
+    """Return the state of a search as text."""
+    from optuna_popnas.cli.text import front_table
+    from optuna_popnas.cli.text import level_table
+    from optuna_popnas.cli.text import table
+    from optuna_popnas.visualization.summary import cell_words
+    from optuna_popnas.visualization.summary import duration_words
+
+    lines = [f"{summary.study_name}: {summary.sentence}"]
+    if summary.state == "empty":
+        return lines[0]
+    spent = f"{duration_words(summary.training_seconds)} of training"
+    if summary.waited_seconds >= 1:
+        spent += f", {duration_words(summary.waited_seconds)} of waiting"
+    lines += [f"{spent}, all workers together.", "", level_table(summary)]
+    if summary.workers:
+        rows = []
+        for worker in summary.workers:
+            at = now or datetime.now()
+            since = "" if worker.since is None else _ago(worker.since, at)
+            doing = "waits" if worker.cell is None else f"trains {cell_words(worker.cell)}"
+            rows.append((worker.name, str(worker.trial), since, doing))
+        lines += ["", table(("worker", "trial", "for", ""), rows)]
+    if summary.front and front > 0:
+        lines += [
+            "",
+            f"Pareto front, {len(summary.front)} cells:",
+            front_table(summary.front, metric_names, most=front),
+        ]
+    return "\n".join(lines)
+
+
+def _ago(since: datetime, now: datetime) -> str:
+    from optuna_popnas.visualization.summary import duration_words
+
+    return duration_words(max((now - since).total_seconds(), 0.0))

@@ -1,0 +1,103 @@
+"""Plain text for terminals: tables, cells in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import shutil
+import textwrap
+from typing import TYPE_CHECKING
+
+from optuna_popnas.visualization.palette import level_name
+from optuna_popnas.visualization.summary import cell_words
+
+
+if TYPE_CHECKING:
+    from optuna_popnas.sampler.records import TrialRecord
+    from optuna_popnas.visualization.summary import SearchSummary
+
+
+#: How :func:`~optuna_popnas.visualization.summary.cell_words` is read.
+CELL_LEGEND = (
+    "-1 is the cell before, -2 the one before that; the sums of blocks that no other block reads "
+    "are joined."
+)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
+    """Return a table whose last column is wrapped; numbers are right-aligned.
+
+    Args:
+        head: Names of the columns.
+        rows: Their texts.
+        width: Columns of the terminal; found out if left out.
+    """
+    width = width or max(shutil.get_terminal_size((100, 24)).columns, 60)
+    sizes = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
+    right = [all(_numeric(row[i]) for row in rows) and i < len(head) - 1 for i in range(len(head))]
+    left = sum(sizes[:-1]) + 2 * (len(head) - 1)
+    last = max(width - left - 1, 24)
+    lines = []
+    for row in [head, *rows]:
+        cells = [
+            text.rjust(size) if flag else text.ljust(size)
+            for text, size, flag in zip(row[:-1], sizes, right)
+        ]
+        parts = textwrap.wrap(row[-1], last) or [""]
+        lines.append("  ".join([*cells, parts[0]]).rstrip())
+        lines += [(" " * left + part).rstrip() for part in parts[1:]]
+    return "\n".join(lines)
+
+
+def front_table(
+    front: Sequence[TrialRecord], names: Sequence[str] = (), *, most: int | None = None
+) -> str:
+    """Return the front in plain words, the most accurate first."""
+    shown = front if most is None else front[:most]
+    extra = list(names[2:])
+    rows = []
+    for trial in shown:
+        seconds = "" if trial.seconds is None else f"{trial.seconds:.3g}"
+        parameters = trial.user_attrs.get("parameters")
+        count = f"{parameters:,}" if isinstance(parameters, int) else ""
+        others = [f"{value:.4g}" for value in (trial.values or ())[2:]]
+        rows.append(
+            (
+                f"{trial.accuracy:.4f}",
+                seconds,
+                count,
+                *others,
+                str(trial.number),
+                cell_words(trial.cell),
+            )
+        )
+    text = table(("accuracy", "seconds", "parameters", *extra, "trial", "cell"), rows)
+    if len(shown) < len(front):
+        text += f"\n... and {len(front) - len(shown)} more"
+    return text
+
+
+def level_table(summary: SearchSummary) -> str:
+    """Return one line a level."""
+    rows = []
+    for row in summary.levels:
+        rhos = [
+            "" if quality is None or quality.rho is None else f"{quality.rho:.2f}"
+            for quality in (row.accuracy_quality, row.seconds_quality)
+        ]
+        rows.append(
+            (
+                level_name(row.level),
+                "" if row.candidates is None else f"{row.candidates:,}",
+                f"{row.trained} of {row.planned}" if row.planned else str(row.trained),
+                "" if row.best_accuracy is None else f"{row.best_accuracy:.4f}",
+                "" if row.seconds is None else f"{row.seconds[0]:.3g} - {row.seconds[1]:.3g}",
+                *rhos,
+                row.message or "",
+            )
+        )
+    head = ("level", "candidates", "trained", "best", "seconds", "rho acc.", "rho time", "")
+    return table(head, rows)
+
+
+def _numeric(text: str) -> bool:
+    return text == "" or text.replace(",", "").replace(".", "").replace("-", "").strip().isdigit()

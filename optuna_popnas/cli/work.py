@@ -1,0 +1,149 @@
+"""One worker of ``optuna-popnas search``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TYPE_CHECKING
+
+from optuna_popnas.cli.config import SearchSettings
+from optuna_popnas.cli.options import ConfigError
+
+
+if TYPE_CHECKING:
+    import optuna
+
+    from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.space import CellBatch
+    from optuna_popnas.training import ImageData
+    from optuna_popnas.training import TrainingObjective
+
+# So many failures in a row are no bad luck: go on no further.
+_MOST_FAILURES = 8
+
+
+class TooManyFailures(RuntimeError):
+    """Every training of this worker fails."""
+
+
+def work(study: optuna.Study, settings: SearchSettings) -> int:
+    """Train cells until the search ends; returns the exit code.
+
+    Raises:
+        ConfigError: The data or the settings cannot be used.
+        TooManyFailures: One training after the other fails.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    data = load_data(settings)
+    objective = make_objective(settings, data)
+    study.sampler = settings.make_sampler(
+        time_probe=objective.probe, cost=cost_function(objective.network, data)
+    )
+    callbacks: list[Any] = [StopAfterFailures()]
+    if settings.study.dashboard:
+        callbacks.append(dashboard_callback(settings.study.artifacts))
+    study.optimize(
+        objective, callbacks=callbacks, catch=(Exception,), timeout=settings.study.timeout
+    )
+    return 0
+
+
+def load_data(settings: SearchSettings) -> ImageData:
+    """Load the data of the settings.
+
+    Raises:
+        ConfigError: They cannot be used.
+    """
+    from optuna_popnas.training import load_dataset
+
+    values = settings.table("data")
+    source = values.pop("source", "digits")
+    try:
+        return load_dataset(source, seed=settings.study.seed, **values)
+    except (ValueError, OSError, RuntimeError) as error:
+        raise ConfigError(f"[data] {error}") from error
+
+
+def make_objective(settings: SearchSettings, data: ImageData) -> TrainingObjective:
+    """Return what trains the cells.
+
+    Raises:
+        ConfigError: Network and data do not fit each other, or there is no such device.
+    """
+    from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.space import SearchSpace
+    from optuna_popnas.training import TrainingConfig
+    from optuna_popnas.training import TrainingObjective
+
+    search = settings.values["search"]
+    try:
+        return TrainingObjective(
+            settings.build("space", SearchSpace),
+            data,
+            network=settings.build("network", NetworkConfig),
+            training=settings.build("training", TrainingConfig),
+            device=settings.study.device,
+            seed=settings.study.seed,
+            objectives=("accuracy", "seconds", *search.get("objectives", ())),
+            limits=search.get("limits"),
+            normalize_seconds=settings.study.normalize_seconds,
+        )
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def cost_function(
+    network: NetworkConfig, data: ImageData
+) -> Callable[[CellBatch], Mapping[str, Any]]:
+    """Return what computes the parameters and FLOPs of many cells."""
+    from optuna_popnas.networks import cell_costs
+
+    def cost(cells: CellBatch) -> Mapping[str, Any]:
+        return cell_costs(
+            cells,
+            network,
+            in_channels=data.in_channels,
+            classes=data.classes,
+            image_size=data.image_size,
+        )._asdict()
+
+    return cost
+
+
+def dashboard_callback(artifacts: str | None) -> Callable[..., None]:
+    """Return what refreshes the dashboard; does nothing where it is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec("optuna_dashboard") is None:
+        return lambda study, trial: None
+    from optuna_popnas.visualization import DashboardCallback
+
+    if artifacts is None:
+        return DashboardCallback()
+    from pathlib import Path
+
+    from optuna.artifacts import FileSystemArtifactStore
+
+    Path(artifacts).mkdir(parents=True, exist_ok=True)
+    return DashboardCallback(FileSystemArtifactStore(artifacts))
+
+
+class StopAfterFailures:
+    """Ends a worker all of whose trainings fail; one success resets the count."""
+
+    def __init__(self, most: int = _MOST_FAILURES) -> None:
+        self._most = most
+        self._count = 0
+
+    def __call__(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        """Count; raises TooManyFailures."""
+        if trial.state.name == "COMPLETE":
+            self._count = 0
+        elif trial.state.name == "FAIL":
+            self._count += 1
+        if self._count >= self._most:
+            raise TooManyFailures(
+                f"{self._count} trainings failed one after the other, the last one as trial "
+                f"{trial.number}. The log above has the reason; nothing is lost."
+            )

@@ -24,8 +24,11 @@ from optuna.trial import TrialState
 
 VERSION = 1
 
+# A user attribute, as people want to see it: the cell this trial trains, and why. One write, as
+# each takes a disk's time.
+CLAIM = "popnas"
+
 # System attributes of a trial. All values are JSON.
-CLAIM = "popnas:claim"  # the cell this trial trains, and why
 PLAN = "popnas:plan:"  # + number: a plan, written by the trial that was the leader
 LEAD = "popnas:lead"  # number of the plan that this trial is making
 WAIT = "popnas:wait"  # that this trial waits for a cell

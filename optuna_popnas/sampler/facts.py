@@ -17,35 +17,43 @@ from optuna_popnas.space import Cell
 
 
 class Claim(NamedTuple):
-    """That a trial trains a cell of a plan.
+    """That a trial trains a cell of a plan; shown to people as a user attribute.
 
     Attributes:
-        plan: Number of the plan, from 0.
-        place: Position of the cell in the plan, from 0.
         cell: The cell; it holds even if the plan should be replaced.
+        level: Blocks of the cell.
+        wave: Wave of the level.
+        role: Why the cell was chosen.
+        predicted_accuracy: What the plan predicted, None if nothing.
+        predicted_seconds: Likewise.
         attempt: 1 for the first trial of the cell, 2 for the next ...
-        waited: Seconds the trial waited for the cell.
+        waited_seconds: Seconds the trial waited for the cell.
         worker: Who trains it, for people: ``host:process``.
         process: Who trains it, for :mod:`~optuna_popnas.sampler.liveness`.
+        plan: Number of the plan, from 0.
+        place: Position of the cell in the plan, from 0.
     """
 
-    plan: int
-    place: int
     cell: Cell
+    level: int
+    wave: int
+    role: str
+    predicted_accuracy: float | None
+    predicted_seconds: float | None
     attempt: int
-    waited: float
+    waited_seconds: float
     worker: str
     process: str
+    plan: int
+    place: int
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "version": attributes.VERSION,
-            **self._asdict(),
-            "cell": str(self.cell),
-        }
+        """Return the claim as it is stored."""
+        return {**self._asdict(), "cell": str(self.cell), "version": attributes.VERSION}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Claim:
+        """Read what :meth:`to_json` returned."""
         values = {name: data[name] for name in cls._fields}
         return cls(**{**values, "cell": parse_cell(data["cell"])})
 
@@ -135,7 +143,7 @@ def value_problem(values: Sequence[float]) -> str | None:
 def read_fact(trial: FrozenTrial) -> Fact:
     """Read a trial."""
     system = trial.system_attrs
-    claim = system.get(attributes.CLAIM)
+    claim = trial.user_attrs.get(attributes.CLAIM)
     claimed = None if claim is None else Claim.from_json(claim)
     reason = system.get(attributes.REASON) or trial.user_attrs.get("reason")
     result = system.get(attributes.RESULT)

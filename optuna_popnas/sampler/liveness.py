@@ -216,9 +216,10 @@ class Watch:
 def process_of(trial: FrozenTrial) -> str | None:
     """Return the token of the process that runs a trial, if it has said so."""
     system = trial.system_attrs
-    for key in (attributes.CLAIM, attributes.OWNER, attributes.LEAD, attributes.WAIT):
-        if system.get(key):
-            return str(system[key]["process"])
+    marks = [system.get(key) for key in (attributes.OWNER, attributes.LEAD, attributes.WAIT)]
+    for mark in (trial.user_attrs.get(attributes.CLAIM), *marks):
+        if mark:
+            return str(mark["process"])
     return None
 
 
@@ -227,7 +228,7 @@ def _signature(trial: FrozenTrial) -> tuple[Any, ...]:
     return (
         system.get(attributes.BEAT),
         system.get(attributes.LEAD),
-        system.get(attributes.CLAIM),
+        trial.user_attrs.get(attributes.CLAIM),
         len(system),
         len(trial.params),
         len(trial.user_attrs),

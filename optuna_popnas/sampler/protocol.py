@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections import Counter
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 from optuna.trial import TrialState
@@ -142,6 +143,10 @@ class Board:
         self._plan_keys: list[tuple[Hashable, ...]] = []
         self._keys: dict[Cell, Hashable] = {}
         self._holders: dict[Hashable, set[int]] = defaultdict(set)
+        # Cells that are neither measured nor out of tries, in plan order.
+        self._needed: dict[Take, Hashable] = {}
+        self._spare: dict[Take, Hashable] = {}
+        self._places: dict[Hashable, list[Take]] = {}
 
     # Folding -----------------------------------------------------------------------------
 
@@ -173,9 +178,12 @@ class Board:
             claimed = self.key(fact.claim.cell)
             if fact.cell is None or self.key(fact.cell) != claimed:
                 self._failures[claimed] += 1  # something else was trained
-        if fact.cell is None:
-            return
-        key = self.key(fact.cell)
+                self._strike_out(claimed)
+        if fact.cell is not None:
+            self._count(fact, self.key(fact.cell))
+            self._strike_out(self.key(fact.cell))
+
+    def _count(self, fact: Fact, key: Hashable) -> None:
         if fact.is_valid:
             earlier = self.done.get(key)
             if earlier is None or fact.number < earlier.number:
@@ -188,6 +196,27 @@ class Board:
             self._deaths[key] += 1
         else:
             self._failures[key] += 1
+
+    def _strike_out(self, key: Hashable) -> None:
+        """Cross a cell off the lists if it is settled."""
+        if key in self.done or self.is_out(key):
+            for take in self._places.pop(key, ()):
+                self._needed.pop(take, None)
+                self._spare.pop(take, None)
+
+    def _list_places(self) -> None:
+        """List the cells of all plans that are not settled."""
+        self._needed, self._spare, self._places = {}, {}, {}
+        for number, keys in enumerate(self._plan_keys):
+            for place, key in enumerate(keys):
+                if key in self.done or self.is_out(key):
+                    continue
+                take = Take(number, place)
+                self._places.setdefault(key, []).append(take)
+                if self.plans[number].cells[place].role != "reserve":
+                    self._needed[take] = key
+                elif number == len(self.plans) - 1:
+                    self._spare[take] = key
 
     def _read_plans(self) -> None:
         """Read new plans; from the first that changed, all are read again."""
@@ -207,6 +236,7 @@ class Board:
             keys.append(plan_keys)
             carriers.append(carrier)
         self.plans, self._plan_keys, self._carriers = tuple(plans), keys, carriers
+        self._list_places()
 
     def key(self, cell: Cell) -> Hashable:
         """Return what equivalent cells have in common."""
@@ -240,21 +270,23 @@ class Board:
         """Return how many trials of a cell have ended without a measurement."""
         return self._failures[key] + self._deaths[key]
 
-    def unsettled(self, *, reserve: bool = False) -> list[Take]:
+    def unsettled(self) -> list[Take]:
         """Return the cells that are neither measured nor out of tries, in plan order.
 
-        Args:
-            reserve: Return the last plan's reserve instead of the cells that a level needs.
+        Cells of a reserve are not among them: no level needs them.
         """
-        first = max(len(self.plans) - 1, 0) if reserve else 0
-        return [
-            Take(number, place)
-            for number in range(first, len(self.plans))
-            for place, key in enumerate(self._plan_keys[number])
-            if (self.plans[number].cells[place].role == "reserve") == reserve
-            and key not in self.done
-            and not self.is_out(key)
-        ]
+        return list(self._needed)
+
+    def free(self, rank: int, *, reserve: bool = False) -> Take | None:
+        """Return the free cell of this rank, None if there are not so many.
+
+        Args:
+            rank: From 0, in plan order.
+            reserve: Look in the last plan's reserve instead.
+        """
+        places = self._spare if reserve else self._needed
+        free = (take for take, key in places.items() if not self._holders.get(key))
+        return next(islice(free, rank, None), None)
 
     def holders(self, take: Take) -> set[int]:
         """Return the running trials that train this cell."""
@@ -325,10 +357,10 @@ def next_move(
         if fact.cell is None and other not in absent and other != number
     ]
     rank = sum(other < number for other in asking)
+    take = board.free(rank)
+    if take is not None:
+        return take
     unsettled = board.unsettled()
-    free = [take for take in unsettled if not board.is_held(take)]
-    if rank < len(free):
-        return free[rank]
     upcoming = board.next_level
     # Level 1 needs no prediction, so it does not wait for the empty cell (level 0).
     if upcoming is not None and (not unsettled or upcoming[0] <= 1):
@@ -340,12 +372,11 @@ def next_move(
         return MakePlan(len(board.plans))
     if not unsettled:
         return Finish(_ending(board))
-    if free:
+    if board.free(0) is not None:
         return Wait("other workers are taking the last cells of the level")
-    if speculate:
-        spare = [take for take in board.unsettled(reserve=True) if not board.is_held(take)]
-        if rank < len(spare):
-            return spare[rank]
+    spare = board.free(rank, reserve=True) if speculate else None
+    if spare is not None:
+        return spare
     level = board.plans[-1].level
     trials = sorted(holder for take in unsettled for holder in board.holders(take))
     shown = ", ".join(map(str, trials[:5])) + (", ..." if len(trials) > 5 else "")

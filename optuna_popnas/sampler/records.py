@@ -127,7 +127,7 @@ def read_search(study: optuna.Study) -> SearchRecord:
         board.update(facts)
         done = board.is_done
     attempts: Counter[Cell] = Counter()
-    records = [_trial_record(trial, fact, plans, attempts) for trial, fact in zip(trials, facts)]
+    records = [_trial_record(trial, fact, attempts) for trial, fact in zip(trials, facts)]
     return SearchRecord(
         study_name=study.study_name,
         space=None if setup is None else setup.space,
@@ -179,17 +179,12 @@ def _quality(pairs: list[tuple[float | None, float | None]]) -> PredictionQualit
     return prediction_quality(columns[0], columns[1])
 
 
-def _trial_record(
-    trial: FrozenTrial, fact: Fact, plans: tuple[Plan, ...], attempts: Counter[Cell]
-) -> TrialRecord:
+def _trial_record(trial: FrozenTrial, fact: Fact, attempts: Counter[Cell]) -> TrialRecord:
     claim = fact.claim
     wave = role = accuracy = seconds = None
-    if claim is not None and claim.plan < len(plans):
-        plan = plans[claim.plan]
-        wave = plan.wave
-        if claim.place < len(plan.cells) and plan.cells[claim.place].cell == claim.cell:
-            planned = plan.cells[claim.place]
-            role, accuracy, seconds = planned.role, planned.accuracy, planned.seconds
+    if claim is not None and claim.cell == fact.cell:
+        wave, role = claim.wave, claim.role
+        accuracy, seconds = claim.predicted_accuracy, claim.predicted_seconds
     elif params_fixed(trial) and fact.cell is not None:
         role = "enqueued"
     attempt = 1
@@ -210,7 +205,7 @@ def _trial_record(
         accuracy=fact.accuracy if trial.state == TrialState.COMPLETE else None,
         seconds=fact.seconds if trial.state == TrialState.COMPLETE else None,
         values=None if trial.values is None else tuple(trial.values),
-        waited_seconds=0.0 if claim is None else claim.waited,
+        waited_seconds=0.0 if claim is None else claim.waited_seconds,
         worker=None if claim is None else claim.worker,
         started=trial.datetime_start,
         finished=trial.datetime_complete,

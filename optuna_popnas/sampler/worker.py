@@ -165,36 +165,50 @@ class Worker:
         """
         if not attributes.in_optimize(self._study) or self._board.next_level is not None:
             return
+        trial_id = attributes.trial_key(trial)
         pause = _Pause(self._in_memory)
         recorded = False
-        trial_id = attributes.trial_key(trial)
-        while True:
+        spare_since: float | None = None
+        while self._must_stop() is None:
             with self._lock:
                 self._refresh()
-                if not self._board.plans or self._board.next_level is not None:
-                    return
-                left = [
-                    take
-                    for take in self._board.unsettled()
-                    if not self._is_settled_by_result(take, trial.number)
-                ]
-                lingering = [number for number, fact in self._board.open.items() if fact.result]
-                free = sum(not self._board.is_held(take) for take in left)
+                left, spare, contested = self._prospects(trial.number)
             if not left:
                 self._study.stop()
                 return
-            if sum(number < trial.number for number in lingering) < free:
-                return
-            if self._must_stop() is not None:
+            if not contested:
                 return
             if not recorded:
                 recorded = True
                 result = {"version": attributes.VERSION, "values": list(values)}
                 attributes.write_trial(self._study, trial_id, attributes.RESULT, result)
                 continue
+            # A worker that has just left to take the cell may not have its new trial yet.
+            now = time.monotonic()
+            spare_since = (spare_since or now) if spare else None
+            if spare_since is not None and now - spare_since > 10 * pause.shortest:
+                return
             attributes.record_heartbeat(self._study, trial_id)
             self._mind_the_dead()
             pause.sleep()
+
+    def _prospects(self, number: int) -> tuple[bool, bool, bool]:
+        """Look ahead from the end of a trial.
+
+        Returns:
+            Whether cells are left, whether there is a free one for this worker, and whether
+            other workers may want it.
+        """
+        board = self._board
+        if board.next_level is not None:
+            return True, True, False
+        lingering = {other for other, fact in board.open.items() if fact.result}
+        lingering.add(number)
+        left = [take for take in board.unsettled() if not board.holders(take) & lingering]
+        free = sum(not board.is_held(take) for take in left)
+        asking = sum(fact.cell is None for fact in board.open.values()) - len(self._absent())
+        ahead = asking + sum(other < number for other in lingering)
+        return bool(left), ahead < free, free < len(board.open)
 
     def end(self, trial: FrozenTrial) -> None:
         """Forget a trial of this process that is about to finish."""
@@ -261,10 +275,6 @@ class Worker:
                     absent.add(number)
         return absent
 
-    def _is_settled_by_result(self, take: Take, number: int) -> bool:
-        holders = self._board.holders(take)
-        return any(other == number or self._board.open[other].result for other in holders)
-
     # Writing ---------------------------------------------------------------------------------
 
     def _claim(self, trial: FrozenTrial, take: Take, waited: float) -> bool:
@@ -272,40 +282,29 @@ class Worker:
         trial_id = attributes.trial_key(trial)
         cell = self._board.cell(take)
         key = self._board.key(cell)
+        plan = self._board.plans[take.plan]
+        planned = plan.cells[take.place]
         claim = Claim(
-            plan=take.plan,
-            place=take.place,
             cell=cell,
+            level=plan.level,
+            wave=plan.wave,
+            role=planned.role,
+            predicted_accuracy=planned.accuracy,
+            predicted_seconds=planned.seconds,
             attempt=self._board.attempts(key) + 1,
-            waited=round(waited, 3),
+            waited_seconds=round(waited, 3),
             worker=worker_name(),
             process=process_token(),
+            plan=take.plan,
+            place=take.place,
         )
-        attributes.write_trial(self._study, trial_id, attributes.CLAIM, claim.to_json())
+        attributes.write_user(self._study, trial_id, attributes.CLAIM, claim.to_json())
         with self._lock:
             self._refresh()
             beaten = trial.number not in self._board.open or self._board.rivals(trial.number)
         if beaten:
-            attributes.write_trial(self._study, trial_id, attributes.CLAIM, None)
-            return False
-        self._describe(trial_id, take, claim)
-        return True
-
-    def _describe(self, trial_id: int, take: Take, claim: Claim) -> None:
-        """Say in plain words, for dashboards, what the trial is about."""
-        plan = self._board.plans[take.plan]
-        planned = plan.cells[take.place]
-        facts = {
-            "cell": str(claim.cell),
-            "level": plan.level,
-            "role": planned.role,
-            "predicted_accuracy": planned.accuracy,
-            "predicted_seconds": planned.seconds,
-            "waited_seconds": claim.waited or None,
-        }
-        for key, value in facts.items():
-            if value is not None:
-                attributes.write_user(self._study, trial_id, key, value)
+            attributes.write_user(self._study, trial_id, attributes.CLAIM, None)
+        return not beaten
 
     def _make_plan(self, trial: FrozenTrial, number: int) -> None:
         """Become the leader of a plan, make it and write it on this trial."""
@@ -466,15 +465,18 @@ class _Pause:
     """Pauses that grow while nothing happens, with some chance so that workers spread out."""
 
     def __init__(self, in_memory: bool) -> None:
-        self._seconds = 0.001 if in_memory else 0.02
+        self.shortest = 0.002 if in_memory else 0.03
         self._longest = 0.05 if in_memory else 1.0
+        self._seconds = self.shortest
         self._conflicts = 0
 
     def sleep(self) -> None:
+        """Wait a little longer than the last time."""
         time.sleep(self._seconds * random.uniform(0.75, 1.25))
         self._seconds = min(self._seconds * 1.3, self._longest)
 
     def after_conflict(self) -> None:
+        """Wait for a moment that is different for each worker."""
         self._conflicts += 1
         time.sleep(random.uniform(0.0, 0.02 * min(self._conflicts, 10)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextlib import suppress
 import json
 import os
 from pathlib import Path
@@ -46,7 +47,8 @@ def replacing(path: Path, what: str) -> Iterator[Path]:
             "or choose another folder, and run it again: the file that was there is kept."
         ) from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def write_tensors(

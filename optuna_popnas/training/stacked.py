@@ -30,12 +30,15 @@ from optuna_popnas.space.operators import parse_operator
 # Layers without weights that treat every channel alike: a stack of channels needs no change.
 _PER_CHANNEL = (
     nn.AvgPool2d,
+    nn.ConstantPad2d,
     nn.Dropout,
     nn.GELU,
     nn.Identity,
     nn.LeakyReLU,
     nn.MaxPool2d,
     nn.ReLU,
+    nn.ReflectionPad2d,
+    nn.ReplicationPad2d,
     nn.SiLU,
     nn.ZeroPad2d,
 )

@@ -1,0 +1,309 @@
+"""The objective of a study: values, attributes, failures, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import math
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+import pytest
+import torch
+from torch import nn
+from torch import Tensor
+
+from optuna_popnas import Cell
+from optuna_popnas import NetworkConfig
+from optuna_popnas import POPNASSampler
+from optuna_popnas import SearchSpace
+from optuna_popnas import TrainingConfig
+from optuna_popnas import TrainingObjective
+from optuna_popnas.space import register_operator
+from optuna_popnas.space import unregister_operator
+from optuna_popnas.training.calibration import Calibration
+from optuna_popnas.training.data import ImageData
+from optuna_popnas.training.datasets import load_dataset
+
+
+SPACE = SearchSpace(("identity", "3x3 conv", "2x2 maxpool"), max_blocks=2)
+NETWORK = NetworkConfig(motifs=2, normal_cells=1, filters=4)
+QUICK = TrainingConfig(epochs=2, batch_norm="epoch")
+ATTRIBUTES = {
+    "cell", "learning_curve", "train_loss", "parameters", "flops", "cells_built", "device",
+    "seed", "epochs", "batch_size", "peak_memory_bytes", "time_parts",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageData:
+    return load_dataset("digits", samples=300)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(before)
+
+
+def make(data: ImageData, space: SearchSpace = SPACE, **arguments: Any) -> TrainingObjective:
+    return TrainingObjective(
+        space, data, **{"network": NETWORK, "training": QUICK, "device": "cpu", **arguments}
+    )
+
+
+def params(cell: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"blocks": len(Cell.parse(cell))}
+    for i, (in1, op1, in2, op2) in enumerate(Cell.parse(cell)):
+        found.update({f"b{i}_in1": in1, f"b{i}_op1": op1, f"b{i}_in2": in2, f"b{i}_op2": op2})
+    return found
+
+
+ONE = "[(-1, 'identity', -1, '3x3 conv')]"
+
+
+def run(objective: TrainingObjective, *cells: str, directions: Any = None) -> optuna.Study:
+    directions = directions or ["maximize", "minimize"]
+    study = optuna.create_study(
+        directions=directions, sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+    for cell in cells:
+        study.enqueue_trial(params(cell))
+    study.optimize(objective, n_trials=len(cells))
+    return study
+
+
+def test_two_objectives_and_attributes(digits: ImageData, tmp_path: Path) -> None:
+    study = optuna.create_study(
+        storage=f"sqlite:///{tmp_path}/study.db",
+        directions=["maximize", "minimize"],
+        sampler=POPNASSampler(SPACE, seed=0),
+    )
+    objective = make(digits, seed=3)
+    study.optimize(objective, n_trials=3)
+    reread = optuna.load_study(study_name=study.study_name, storage=study._storage)
+    for trial in reread.trials:
+        assert trial.state == TrialState.COMPLETE
+        facts = trial.user_attrs
+        assert ATTRIBUTES <= set(facts)
+        assert trial.values[0] == pytest.approx(max(facts["learning_curve"]), abs=1e-6)
+        assert trial.values[1] == facts["time_parts"]["train_seconds"] > 0
+        assert facts["seed"] == 3
+    assert reread.trials[0].user_attrs["cell"] == "[]"
+    result = objective.last_result
+    assert result is not None and result.accuracy == reread.trials[-1].values[0]
+
+
+def test_one_objective_is_accuracy(digits: ImageData) -> None:
+    study = run(make(digits), "[]", ONE, directions=["maximize"])
+    assert study.best_value == max(study.trials[1].user_attrs["learning_curve"])
+
+
+def test_works_under_any_sampler(digits: ImageData) -> None:
+    study = optuna.create_study(
+        directions=["maximize", "minimize"], sampler=optuna.samplers.TPESampler(seed=0)
+    )
+    study.optimize(make(digits), n_trials=2)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
+
+
+def test_without_a_study(digits: ImageData) -> None:
+    trial = optuna.trial.FixedTrial(params(ONE))
+    values = make(digits)(trial)
+    assert isinstance(values, tuple) and len(values) == 2
+    assert trial.user_attrs["cell"] == ONE
+
+
+def test_more_objectives(digits: ImageData) -> None:
+    names = ("accuracy", "parameters", "flops", "latency", "peak_memory")
+    objective = make(digits, objectives=names)
+    study = run(objective, ONE, directions=["maximize"] + ["minimize"] * 4)
+    trial = study.trials[0]
+    costs = objective.costs(Cell.parse(ONE))
+    assert trial.values[1:3] == [costs["parameters"], costs["flops"]]
+    assert trial.user_attrs["parameters"] == costs["parameters"]
+    assert 0 < trial.values[3] == trial.user_attrs["latency_seconds"] < 1
+    assert trial.values[4] == trial.user_attrs["peak_memory_bytes"]
+
+
+@pytest.mark.parametrize(
+    "objectives, directions",
+    [
+        (None, ["minimize", "maximize"]),
+        (None, ["maximize", "minimize", "minimize"]),
+        (None, ["minimize"]),
+        (("accuracy", "flops"), ["maximize"]),
+        (("seconds", "accuracy"), ["maximize", "minimize"]),
+    ],
+)
+def test_directions_must_fit(digits: ImageData, objectives: Any, directions: list[str]) -> None:
+    with pytest.raises(ValueError, match="Directions of a study of .* must be .* but got"):
+        run(make(digits, objectives=objectives), ONE, directions=directions)
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        ({"objectives": ("accuracy", "energy")}, "must be among .*, but got 'energy'"),
+        ({"limits": {"size": 1}}, "must be among .*, but got 'size'"),
+        ({"network": NetworkConfig(motifs=6)}, "must be at least 32x32 pixels"),
+        ({"training": TrainingConfig(folds=99)}, "Use fewer folds"),
+        ({"training": TrainingConfig(class_weights=(1.0, 2.0))}, "each of the 10 classes"),
+        ({"device": "tpu"}, '`device` must be "cpu"'),
+        ({"device": "cuda:77"}, "`device` must be one of the"),
+    ],
+)
+def test_bad_arguments(digits: ImageData, arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        make(digits, **arguments)
+
+
+def test_data_can_be_a_name() -> None:
+    assert make("digits").data.name == "digits"  # type: ignore[arg-type]
+
+
+class Greedy(nn.Module):
+    """An operator that finds no memory for batches larger than it likes."""
+
+    largest = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and len(x) > Greedy.largest:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.\nMore.")
+        return x
+
+
+@pytest.fixture()
+def greedy() -> Iterator[SearchSpace]:
+    def build(kernel: Any, cin: int, cout: int, stride: int) -> nn.Module:
+        return nn.Sequential(Greedy(), nn.Conv2d(cin, cout, 1, stride=stride))
+
+    register_operator("greedy", build)
+    yield SearchSpace(("identity", "greedy"), max_blocks=1)
+    unregister_operator("greedy")
+
+
+def test_out_of_memory_is_tried_with_half_the_batch(
+    digits: ImageData, greedy: SearchSpace
+) -> None:
+    Greedy.largest = 70
+    study = run(make(digits, greedy), "[(-1, 'greedy', -1, 'identity')]")
+    trial = study.trials[0]
+    assert trial.state == TrialState.COMPLETE
+    assert trial.user_attrs["out_of_memory"] == {
+        "batch_size": 64,
+        "reason": "CUDA out of memory. Tried to allocate 1 GiB.",
+    }
+    assert trial.user_attrs["batch_size"] == 54
+
+
+def test_out_of_memory_twice_fails_the_trial_not_the_study(
+    digits: ImageData, greedy: SearchSpace
+) -> None:
+    Greedy.largest = 3
+    study = run(make(digits, greedy), "[(-1, 'greedy', -1, 'identity')]", "[]")
+    failed, after = study.trials
+    assert failed.state == TrialState.FAIL
+    assert failed.user_attrs["reason"].startswith("Out of memory: CUDA out of memory.")
+    assert failed.user_attrs["parameters"] > 0
+    assert after.state == TrialState.COMPLETE
+
+
+def test_divergence_fails_the_trial(digits: ImageData) -> None:
+    training = TrainingConfig(epochs=1, learning_rate=1e30, optimizer="l2", weight_decay=1e30)
+    study = run(make(digits, training=training), ONE)
+    assert study.trials[0].state == TrialState.FAIL
+    assert "must stay finite" in study.trials[0].user_attrs["reason"]
+
+
+def test_other_errors_are_raised(
+    digits: ImageData, greedy: SearchSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Greedy, x: Tensor) -> Tensor:
+        raise RuntimeError("a mistake of the user's operator")
+
+    monkeypatch.setattr(Greedy, "forward", broken)
+    with pytest.raises(RuntimeError, match="a mistake of the user's operator"):
+        run(make(digits, greedy), "[(-1, 'greedy', -1, 'identity')]")
+
+
+def test_limits_prune_before_training_or_mark_after_it(digits: ImageData) -> None:
+    costs = make(digits).costs(Cell.parse(ONE))
+    limits = {"parameters": costs["parameters"] - 1, "seconds": 1e-6, "accuracy": 0.99}
+    study = run(make(digits, limits=limits), ONE, "[]")
+    pruned, marked = study.trials
+    assert pruned.state == TrialState.PRUNED
+    assert "are over the limit" in pruned.user_attrs["reason"]
+    assert "learning_curve" not in pruned.user_attrs
+    constraints = {
+        key.rpartition(":")[2]: value
+        for key, value in marked.system_attrs.items()
+        if key.startswith("constraints:")
+    }
+    assert constraints["parameters"] < 0
+    assert constraints["seconds"] == pytest.approx(marked.values[1] - 1e-6)
+    assert constraints["accuracy"] == pytest.approx(0.99 - marked.values[0])
+
+
+def test_probe(digits: ImageData) -> None:
+    objective = make(digits)
+    assert 0 < objective.probe(Cell()) < objective.probe(Cell.parse(ONE))
+
+
+def test_seconds_are_converted_to_the_first_device(digits: ImageData) -> None:
+    """The study's reference is the calibration of its first trial."""
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    slow = Calibration("cpu: slow", 10.0, 110.0)
+    study.add_trial(
+        optuna.trial.create_trial(
+            values=[0.1, 5.0], user_attrs={"calibration": slow.to_json(), "device": "cpu: slow"}
+        )
+    )
+    study.enqueue_trial(params(ONE))
+    objective = make(digits, normalize_seconds=True)
+    study.optimize(objective, n_trials=1)
+    own = objective.calibrate()
+    facts = study.trials[1].user_attrs
+    assert Calibration.from_json(facts["calibration"]) == own
+    raw = facts["time_parts"]["train_seconds"]
+    assert study.trials[1].values[1] == pytest.approx(own.convert(raw, slow))
+    assert study.trials[1].values[1] > 5 * raw
+
+
+def test_conversion_of_seconds() -> None:
+    one, other = Calibration("a", 1.0, 3.0), Calibration("b", 2.0, 10.0)
+    assert one.convert(1.0, other) == pytest.approx(2.0)
+    assert one.convert(3.0, other) == pytest.approx(10.0)
+    assert one.convert(4.0, other) == pytest.approx(14.0)
+    assert one.convert(0.5, other) == pytest.approx(1.0)
+    assert one.convert(7.0, one) == 7.0
+    assert other.convert(one.convert(5.0, other), one) == pytest.approx(5.0)
+    assert Calibration.from_json({"device": "a"}) is None
+    assert Calibration.from_json([1]) is None
+
+
+def test_devices_that_are_mixed_are_named(
+    digits: ImageData, caplog: pytest.LogCaptureFixture
+) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.add_trial(
+        optuna.trial.create_trial(values=[0.1, 5.0], user_attrs={"device": "cuda: Some GPU"})
+    )
+    study.enqueue_trial(params("[]"))
+    optuna.logging.enable_propagation()
+    try:
+        study.optimize(make(digits), n_trials=1)
+    finally:
+        optuna.logging.disable_propagation()
+    assert "seconds measured on 'cuda: Some GPU'" in caplog.text
+
+
+def test_failed_values_are_not_numbers(digits: ImageData, greedy: SearchSpace) -> None:
+    Greedy.largest = 0
+    objective = make(digits, greedy)
+    values = objective(optuna.trial.FixedTrial(params("[(-1, 'greedy', -1, 'identity')]")))
+    assert isinstance(values, tuple) and all(map(math.isnan, values))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from optuna_popnas.sampler.records import TrialRecord
 
+# Objectives that have another name on the trials.
+_ATTRIBUTES = {"latency": "latency_seconds", "peak_memory": "peak_memory_bytes"}
+
 RULES = ("knee", "accuracy", "fastest")
 
 
@@ -38,8 +41,8 @@ def select(
             - ``"fastest"``: the one with the least seconds of training;
             - limits, see below: the most accurate trial within them.
         limits: The largest value allowed for ``"seconds"``, or for any number that the objective
-            wrote on the trials, such as ``"parameters"``, ``"flops"`` or
-            ``"peak_memory_bytes"``; for ``"accuracy"`` the smallest.
+            wrote on the trials, such as ``"parameters"``, ``"flops"``, ``"latency"`` or
+            ``"peak_memory"``; for ``"accuracy"`` the smallest.
 
     Raises:
         ValueError: The rule is unknown, or no trial has been finished, or none is within the
@@ -152,6 +155,6 @@ def _number(trial: TrialRecord, name: str) -> float | None:
     elif name == "seconds":
         value = trial.seconds
     else:
-        value = trial.user_attrs.get(name)
+        value = trial.user_attrs.get(_ATTRIBUTES.get(name, name))
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if number and np.isfinite(value) else None

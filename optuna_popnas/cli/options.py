@@ -111,6 +111,7 @@ def add_options(
         flags = [f"--{_dashed(option.key)}"]
         short = aliases.get(option.key, f"--{_dashed(option.name)}")
         unique = option.key in aliases or names.count(option.name) == 1
+        unique = unique and short not in parser._option_string_actions
         if option.section not in dotted and unique:
             flags.insert(0, short)
         arguments: dict[str, Any] = {

@@ -10,9 +10,9 @@ from typing import Any, TYPE_CHECKING
 
 from optuna_popnas.cli.config import read_settings
 from optuna_popnas.cli.config import SearchSettings
-from optuna_popnas.cli.config import sections
-from optuna_popnas.cli.options import add_options
 from optuna_popnas.cli.options import ConfigError
+from optuna_popnas.cli.schema import add_section_options
+from optuna_popnas.cli.schema import sections
 from optuna_popnas.cli.storages import mask_password
 from optuna_popnas.cli.storages import open_storage
 from optuna_popnas.cli.storages import quiet_optuna
@@ -42,12 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="check the settings, print them, and end"
     )
     parser.add_argument("--as-worker", action="store_true", help=argparse.SUPPRESS)
-    add_options(
-        parser,
-        [option for options in sections().values() for option in options],
-        dotted=("lstm", "catboost"),
-        aliases={"study.name": "--study", "data.source": "--data"},
-    )
+    add_section_options(parser, list(sections()))
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -44,12 +44,21 @@ def run(arguments: argparse.Namespace) -> int:
     source = Path(arguments.model)
     if not source.exists():
         raise ConfigError(f"There is no {str(source)!r}. Train a model: optuna-popnas retrain.")
+    from optuna_popnas.cli.work import load_data
     from optuna_popnas.training import export
+    from optuna_popnas.training import load_model
 
     folder = source if source.is_dir() else source.parent
     formats = [part.strip() for part in arguments.formats.split(",") if part.strip()]
     try:
-        written = export(source, arguments.output or folder, formats=formats, name=arguments.name)
+        model = load_model(source)
+        written = export(
+            model,
+            arguments.output or folder,
+            images=load_data(data_settings(folder, model, arguments)),
+            formats=formats,
+            name=arguments.name,
+        )
     except ValueError as error:
         raise ConfigError(str(error)) from None
     if arguments.json:

@@ -57,6 +57,10 @@ class SearchEnded(optuna.TrialPruned):
     """
 
 
+class TrialLost(RuntimeError):
+    """Another worker declared this trial dead while it was asking for a cell."""
+
+
 class Worker:
     """Gets cells for the trials of this process, on one study.
 
@@ -208,7 +212,7 @@ class Worker:
         free = sum(not board.is_held(take) for take in left)
         asking = sum(fact.cell is None for fact in board.open.values()) - len(self._absent())
         ahead = asking + sum(other < number for other in lingering)
-        return bool(left), ahead < free, free < len(board.open)
+        return bool(left), ahead < free, free < 2 * len(board.open)
 
     def end(self, trial: FrozenTrial) -> None:
         """Forget a trial of this process that is about to finish."""
@@ -222,7 +226,7 @@ class Worker:
         with self._lock:
             self._refresh()
             if number not in self._board.open:
-                raise RuntimeError(
+                raise TrialLost(
                     f"Trial {number} was {DEAD} by another worker, as it had shown no sign of "
                     "life. Its cell is trained by another trial."
                 )
@@ -304,6 +308,9 @@ class Worker:
             beaten = trial.number not in self._board.open or self._board.rivals(trial.number)
         if beaten:
             attributes.write_user(self._study, trial_id, attributes.CLAIM, None)
+        else:
+            # So that the objective, too, finds it in `trial.user_attrs`.
+            trial.user_attrs[attributes.CLAIM] = claim.to_json()
         return not beaten
 
     def _make_plan(self, trial: FrozenTrial, number: int) -> None:

@@ -1,0 +1,323 @@
+"""Kill, freeze and starve the workers of a search, and check that nothing is lost.
+
+Real processes search with made-up metrics on a real storage while workers are killed at random
+moments, planners before and after they commit, workers are frozen past their lease and thawed,
+the storage is restarted, trials fail and return NaN. Then the study is checked: one plan per
+level, every planned cell trained or out of tries, the same cells as an undisturbed search, two
+trainings of a cell only where a trial was declared dead, every worker ended by itself.
+
+    python tests/faults.py --storage sqlite --workers 4 --kills 3
+    python tests/faults.py --storage postgresql --workers 8 --minutes 10
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import dataclass
+from dataclasses import field
+import os
+from pathlib import Path
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import optuna
+
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from optuna_popnas import POPNASSampler  # noqa: E402
+from optuna_popnas import SearchSpace  # noqa: E402
+from optuna_popnas.sampler import attributes  # noqa: E402
+from optuna_popnas.sampler import read_search  # noqa: E402
+from optuna_popnas.sampler.protocol import DEAD  # noqa: E402
+from optuna_popnas.sampler.protocol import INTERRUPTED  # noqa: E402
+from optuna_popnas.sampler.records import SearchRecord  # noqa: E402
+from optuna_popnas.sampler.steady import optimize_steadily  # noqa: E402
+from tests.sampler.toys import made_up  # noqa: E402
+from tests.sampler.toys import noise  # noqa: E402
+from tests.sampler.toys import sampler_options  # noqa: E402
+from tests.services import KINDS  # noqa: E402
+from tests.services import MissingService  # noqa: E402
+from tests.services import open_storage  # noqa: E402
+from tests.services import Service  # noqa: E402
+
+
+SPACE = SearchSpace(["identity", "3x3 conv", "3x3 dconv", "2x2 maxpool"], max_blocks=3)
+LEASE = 3.0  # seconds
+MAX_TRIES = 3
+
+
+# The workers ---------------------------------------------------------------------------------
+
+
+def sampler() -> POPNASSampler:
+    return POPNASSampler(
+        SPACE,
+        max_children=12,
+        max_exploration_children=4,
+        stale_after=LEASE,
+        max_tries=MAX_TRIES,
+        **sampler_options(),
+    )
+
+
+def objective(trial: optuna.Trial, longest: float = 0.15) -> tuple[float, float]:
+    """Sleep for a moment and return made-up metrics; some cells fail, some once, some always."""
+    cell = SPACE.suggest(trial)
+    time.sleep(random.uniform(0.0, longest))
+    luck = noise(cell, "luck")
+    if len(cell) > 0 and luck < 0.04:
+        raise ArithmeticError("this cell always fails")
+    if luck > 0.97:
+        return float("nan"), 1.0
+    if 0.04 < luck < 0.12 and trial.user_attrs["popnas"]["attempt"] == 1:
+        raise ArithmeticError("this cell fails once")
+    return made_up(SPACE, cell)
+
+
+def work(address: str, marks: Path) -> None:
+    """Run one worker; die where a mark says so."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    write = attributes.write_trial
+
+    def write_and_die(study: optuna.Study, trial_id: int, key: str, value: object) -> None:
+        if key.startswith(attributes.PLAN) and use_mark(marks / "before-commit"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(study, trial_id, key, value)
+        if key.startswith(attributes.PLAN) and use_mark(marks / "after-commit"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    attributes.write_trial = write_and_die
+    study = optuna.load_study(
+        study_name="faults", storage=open_storage(address), sampler=sampler()
+    )
+    optimize_steadily(study, objective, catch=(ArithmeticError,), patience=60)
+
+
+def use_mark(mark: Path) -> bool:
+    """Whether this process was the one to take the mark away."""
+    try:
+        mark.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+# One round -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Outcome:
+    """What a round has shown."""
+
+    plans: int = 0
+    cells: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    excused: int = 0
+    hung: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class Crew:
+    """Workers under watch: one that dies is started again, as a supervisor would."""
+
+    def __init__(self, address: str, marks: Path, count: int) -> None:
+        self._command = [sys.executable, __file__, "--work", address, "--marks", str(marks)]
+        self._environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.errors = (marks / "errors").open("ab")
+        self.killed = 0
+        self.restarted = 0
+        self._running = [self._start() for _ in range(count)]
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command, env=self._environment, stderr=self.errors)
+
+    def watch(self) -> bool:
+        """Start the dead again; return whether anyone is still at work."""
+        for place, process in enumerate(self._running):
+            code = process.poll()
+            if code is not None and code != 0:
+                self.restarted += 1
+                self._running[place] = self._start()
+        return any(process.poll() is None for process in self._running)
+
+    def signal(self, number: int, rng: random.Random) -> subprocess.Popen[bytes] | None:
+        """Send a signal to a random worker."""
+        alive = [process for process in self._running if process.poll() is None]
+        if not alive:
+            return None
+        process = rng.choice(alive)
+        process.send_signal(number)
+        self.killed += number == signal.SIGKILL
+        return process
+
+    def end(self) -> int:
+        """Kill who is left; return how many that were."""
+        hung = [process for process in self._running if process.poll() is None]
+        for process in hung:
+            process.kill()
+        for process in self._running:
+            process.wait()
+        self.errors.close()
+        return len(hung)
+
+
+def play(kind: str, folder: Path, arguments: argparse.Namespace, seed: int) -> Outcome:
+    """Run one search with faults and judge it."""
+    rng = random.Random(seed)
+    with Service(kind, folder) as service:
+        optuna.create_study(
+            study_name="faults",
+            storage=open_storage(service.address),
+            directions=["maximize", "minimize"],
+        )
+        if arguments.kills:
+            for mark in rng.sample(["before-commit", "after-commit"], min(arguments.kills, 2)):
+                (folder / mark).touch()
+        crew = Crew(service.address, folder, arguments.workers)
+        finished = inflict(crew, service, arguments, rng)
+        hung = crew.end()
+        study = optuna.load_study(study_name="faults", storage=open_storage(service.address))
+        outcome = judge(read_search(study))
+        outcome.problems += undisturbed_differences(study)
+    outcome.hung = hung
+    if not finished:
+        outcome.problems.append(f"not done after {arguments.limit:g} s")
+    errors = (folder / "errors").read_text()
+    if crew.restarted > crew.killed + len(["before", "after"]):
+        outcome.problems.append(f"workers ended with errors: {errors[-2000:]}")
+    return outcome
+
+
+def inflict(
+    crew: Crew, service: Service, arguments: argparse.Namespace, rng: random.Random
+) -> bool:
+    """Do harm at random moments; return whether the search ended in time."""
+    started = time.monotonic()
+    spread = arguments.spread
+    deeds = [(rng.uniform(1.0, spread), "kill") for _ in range(arguments.kills)]
+    deeds += [(rng.uniform(1.0, spread), "freeze") for _ in range(arguments.freezes)]
+    deeds += [(rng.uniform(1.0, spread), "restart") for _ in range(arguments.restarts)]
+    thaws: list[tuple[float, subprocess.Popen[bytes]]] = []
+    while crew.watch():
+        now = time.monotonic() - started
+        if now > arguments.limit:
+            return False
+        for deed in [deed for deed in deeds if deed[0] <= now]:
+            deeds.remove(deed)
+            if deed[1] == "kill":
+                crew.signal(signal.SIGKILL, rng)
+            elif deed[1] == "restart":
+                service.restart()
+            else:
+                frozen = crew.signal(signal.SIGSTOP, rng)
+                if frozen is not None:
+                    thaws.append((now + LEASE + rng.uniform(1.0, 3.0), frozen))
+        for thaw in [thaw for thaw in thaws if thaw[0] <= now]:
+            thaws.remove(thaw)
+            thaw[1].send_signal(signal.SIGCONT)
+        time.sleep(0.02)
+    return True
+
+
+# Judgement -----------------------------------------------------------------------------------
+
+
+def judge(search: SearchRecord) -> Outcome:
+    """Compare what was planned with what was trained."""
+    outcome = Outcome(plans=len(search.plans))
+    levels = [(plan.level, plan.wave) for plan in search.plans]
+    if len(set(levels)) != len(levels):
+        outcome.problems.append(f"more than one plan for a level: {levels}")
+    if not search.done:
+        outcome.problems.append("the search is not done")
+    complete: Counter[object] = Counter()
+    failed: Counter[object] = Counter()
+    excused: Counter[object] = Counter()
+    for trial in search.trials:
+        key = None if trial.cell is None else trial.cell.canonical()
+        if trial.is_valid:
+            complete[key] += 1
+        elif trial.state == "FAIL" and key is not None:
+            dead = trial.reason is None or trial.reason.startswith((DEAD, INTERRUPTED))
+            (excused if dead else failed)[key] += 1
+    for plan in search.plans:
+        for planned in plan.cells:
+            key = planned.cell.canonical()
+            outcome.cells += 1
+            if not complete[key] and failed[key] < MAX_TRIES:
+                outcome.lost += 1
+                outcome.problems.append(f"lost: {planned.cell}")
+            if complete[key] > 1:
+                extra = complete[key] - 1
+                outcome.excused += min(extra, excused[key])
+                outcome.duplicated += max(0, extra - excused[key])
+    return outcome
+
+
+def undisturbed_differences(study: optuna.Study) -> list[str]:
+    """Compare the plans with those of a search by one worker whom nobody disturbs."""
+    quiet = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler())
+    quiet.optimize(lambda trial: objective(trial, 0.0), catch=(ArithmeticError,))
+    expected, got = read_search(quiet).plans, read_search(study).plans
+    return [
+        f"the plan of level {ours.level} differs from that of an undisturbed search"
+        for ours, theirs in zip(got, expected)
+        if {planned.cell for planned in ours.cells} != {planned.cell for planned in theirs.cells}
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--storage", choices=KINDS, default="sqlite")
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--kills", type=int, default=3, help="workers killed per round")
+    parser.add_argument("--freezes", type=int, default=1, help="workers frozen per round")
+    parser.add_argument("--restarts", type=int, default=1, help="storage restarts per round")
+    parser.add_argument("--minutes", type=float, default=0.0, help="play rounds for so long")
+    parser.add_argument("--runs", type=int, default=1, help="play at least so many rounds")
+    parser.add_argument("--limit", type=float, default=55.0, help="seconds before a round hangs")
+    parser.add_argument("--spread", type=float, default=8.0, help="harm within so many seconds")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--folder", help="where the files go; a temporary folder if left out")
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    parser.add_argument("--marks", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.work:
+        work(arguments.work, arguments.marks)
+        return
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
+    started = time.monotonic()
+    outcomes: list[Outcome] = []
+    while len(outcomes) < arguments.runs or time.monotonic() - started < 60 * arguments.minutes:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+            try:
+                outcomes.append(play(arguments.storage, Path(name), arguments, seed))
+            except MissingService as error:
+                sys.exit(str(error))
+        for problem in outcomes[-1].problems:
+            print(f"seed {seed}: {problem}")
+        seed += 1
+    total = {
+        name: sum(getattr(outcome, name) for outcome in outcomes)
+        for name in ("plans", "cells", "lost", "duplicated", "excused", "hung")
+    }
+    problems = sum(len(outcome.problems) for outcome in outcomes)
+    print(
+        f"{arguments.storage}: {len(outcomes)} runs, {arguments.workers} workers, "
+        f"{total['plans']} plans, {total['cells']} cells, {total['lost']} lost, "
+        f"{total['duplicated']} duplicated ({total['excused']} more after a death), "
+        f"{total['hung']} hung, {problems} problems, {time.monotonic() - started:.0f} s"
+    )
+    sys.exit(bool(total["lost"] or total["duplicated"] or total["hung"] or problems))
+
+
+if __name__ == "__main__":
+    main()

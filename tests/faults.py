@@ -16,11 +16,12 @@ import argparse
 from collections import Counter
 from dataclasses import dataclass
 from dataclasses import field
+import multiprocessing
+from multiprocessing.process import BaseProcess
 import os
 from pathlib import Path
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,26 +31,29 @@ import optuna
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from optuna_popnas import POPNASSampler  # noqa: E402
-from optuna_popnas import SearchSpace  # noqa: E402
-from optuna_popnas.sampler import attributes  # noqa: E402
-from optuna_popnas.sampler import read_search  # noqa: E402
-from optuna_popnas.sampler.protocol import DEAD  # noqa: E402
-from optuna_popnas.sampler.protocol import INTERRUPTED  # noqa: E402
-from optuna_popnas.sampler.records import SearchRecord  # noqa: E402
-from optuna_popnas.sampler.steady import optimize_steadily  # noqa: E402
-from tests.sampler.toys import made_up  # noqa: E402
-from tests.sampler.toys import noise  # noqa: E402
-from tests.sampler.toys import sampler_options  # noqa: E402
-from tests.services import KINDS  # noqa: E402
-from tests.services import MissingService  # noqa: E402
-from tests.services import open_storage  # noqa: E402
-from tests.services import Service  # noqa: E402
+from optuna_popnas import POPNASSampler
+from optuna_popnas import SearchSpace
+from optuna_popnas.sampler import attributes
+from optuna_popnas.sampler import read_search
+from optuna_popnas.sampler.protocol import DEAD
+from optuna_popnas.sampler.protocol import INTERRUPTED
+from optuna_popnas.sampler.records import SearchRecord
+from optuna_popnas.sampler.steady import optimize_steadily
+from optuna_popnas.sampler.steady import try_steadily
+from tests.sampler.toys import made_up
+from tests.sampler.toys import noise
+from tests.sampler.toys import sampler_options
+from tests.services import KINDS
+from tests.services import MissingService
+from tests.services import open_storage
+from tests.services import Service
 
 
 SPACE = SearchSpace(["identity", "3x3 conv", "3x3 dconv", "2x2 maxpool"], max_blocks=3)
 LEASE = 3.0  # seconds
 MAX_TRIES = 3
+# Workers are forked from a process that has imported everything, so that they start at once.
+PROCESSES = multiprocessing.get_context("forkserver")
 
 
 # The workers ---------------------------------------------------------------------------------
@@ -82,6 +86,8 @@ def objective(trial: optuna.Trial, longest: float = 0.15) -> tuple[float, float]
 
 def work(address: str, marks: Path) -> None:
     """Run one worker; die where a mark says so."""
+    with (marks / "errors").open("ab") as errors:
+        os.dup2(errors.fileno(), 2)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     write = attributes.write_trial
 
@@ -93,8 +99,10 @@ def work(address: str, marks: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     attributes.write_trial = write_and_die
-    study = optuna.load_study(
-        study_name="faults", storage=open_storage(address), sampler=sampler()
+    study = try_steadily(
+        lambda: optuna.load_study(
+            study_name="faults", storage=open_storage(address), sampler=sampler()
+        )
     )
     optimize_steadily(study, objective, catch=(ArithmeticError,), patience=60)
 
@@ -128,44 +136,50 @@ class Crew:
     """Workers under watch: one that dies is started again, as a supervisor would."""
 
     def __init__(self, address: str, marks: Path, count: int) -> None:
-        self._command = [sys.executable, __file__, "--work", address, "--marks", str(marks)]
-        self._environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.errors = (marks / "errors").open("ab")
+        self._arguments = (address, marks)
         self.killed = 0
         self.restarted = 0
         self._running = [self._start() for _ in range(count)]
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, env=self._environment, stderr=self.errors)
+    def _start(self) -> BaseProcess:
+        process = PROCESSES.Process(target=work, args=self._arguments)
+        process.start()
+        return process
 
     def watch(self) -> bool:
         """Start the dead again; return whether anyone is still at work."""
         for place, process in enumerate(self._running):
-            code = process.poll()
-            if code is not None and code != 0:
+            if process.exitcode is not None and process.exitcode != 0:
                 self.restarted += 1
                 self._running[place] = self._start()
-        return any(process.poll() is None for process in self._running)
+        return any(process.is_alive() for process in self._running)
 
-    def signal(self, number: int, rng: random.Random) -> subprocess.Popen[bytes] | None:
+    def signal(self, number: int, rng: random.Random) -> BaseProcess | None:
         """Send a signal to a random worker."""
-        alive = [process for process in self._running if process.poll() is None]
+        alive = [process for process in self._running if process.is_alive()]
         if not alive:
             return None
         process = rng.choice(alive)
-        process.send_signal(number)
+        send(process, number)
         self.killed += number == signal.SIGKILL
         return process
 
     def end(self) -> int:
         """Kill who is left; return how many that were."""
-        hung = [process for process in self._running if process.poll() is None]
+        hung = [process for process in self._running if process.is_alive()]
         for process in hung:
             process.kill()
         for process in self._running:
-            process.wait()
-        self.errors.close()
+            process.join()
         return len(hung)
+
+
+def send(process: BaseProcess, number: int) -> None:
+    """Send a signal, unless the process has just ended."""
+    try:
+        os.kill(process.pid or 0, number)
+    except ProcessLookupError:
+        pass
 
 
 def play(kind: str, folder: Path, arguments: argparse.Namespace, seed: int) -> Outcome:
@@ -177,9 +191,9 @@ def play(kind: str, folder: Path, arguments: argparse.Namespace, seed: int) -> O
             storage=open_storage(service.address),
             directions=["maximize", "minimize"],
         )
-        if arguments.kills:
-            for mark in rng.sample(["before-commit", "after-commit"], min(arguments.kills, 2)):
-                (folder / mark).touch()
+        marked = ["before-commit", "after-commit"][: arguments.kills]
+        for mark in marked:
+            (folder / mark).touch()
         crew = Crew(service.address, folder, arguments.workers)
         finished = inflict(crew, service, arguments, rng)
         hung = crew.end()
@@ -190,7 +204,8 @@ def play(kind: str, folder: Path, arguments: argparse.Namespace, seed: int) -> O
     if not finished:
         outcome.problems.append(f"not done after {arguments.limit:g} s")
     errors = (folder / "errors").read_text()
-    if crew.restarted > crew.killed + len(["before", "after"]):
+    marks = sum(not (folder / mark).exists() for mark in marked)
+    if crew.restarted > crew.killed + marks:
         outcome.problems.append(f"workers ended with errors: {errors[-2000:]}")
     return outcome
 
@@ -204,7 +219,7 @@ def inflict(
     deeds = [(rng.uniform(1.0, spread), "kill") for _ in range(arguments.kills)]
     deeds += [(rng.uniform(1.0, spread), "freeze") for _ in range(arguments.freezes)]
     deeds += [(rng.uniform(1.0, spread), "restart") for _ in range(arguments.restarts)]
-    thaws: list[tuple[float, subprocess.Popen[bytes]]] = []
+    thaws: list[tuple[float, BaseProcess]] = []
     while crew.watch():
         now = time.monotonic() - started
         if now > arguments.limit:
@@ -221,7 +236,7 @@ def inflict(
                     thaws.append((now + LEASE + rng.uniform(1.0, 3.0), frozen))
         for thaw in [thaw for thaw in thaws if thaw[0] <= now]:
             thaws.remove(thaw)
-            thaw[1].send_signal(signal.SIGCONT)
+            send(thaw[1], signal.SIGCONT)
         time.sleep(0.02)
     return True
 
@@ -286,12 +301,9 @@ def main() -> None:
     parser.add_argument("--spread", type=float, default=8.0, help="harm within so many seconds")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--folder", help="where the files go; a temporary folder if left out")
-    parser.add_argument("--work", help=argparse.SUPPRESS)
-    parser.add_argument("--marks", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.work:
-        work(arguments.work, arguments.marks)
-        return
+    os.environ["OMP_NUM_THREADS"] = "1"
+    PROCESSES.set_forkserver_preload(["tests.faults"])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     started = time.monotonic()

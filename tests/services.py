@@ -37,6 +37,7 @@ def open_storage(address: str) -> BaseStorage:
         lock = JournalFileSymlinkLock(rest, grace_period=4)
         return JournalStorage(JournalFileBackend(rest, lock_obj=lock))
     if kind == "grpc":
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         storage = GrpcStorageProxy(host="127.0.0.1", port=int(rest))
         storage.wait_server_ready(timeout=30)
         return storage

@@ -141,11 +141,13 @@ def record_heartbeat(study: optuna.Study, trial_id: int) -> None:
         storage.record_heartbeat(trial_id)
 
 
-def is_storage_failure(error: Exception) -> bool:
+def is_storage_failure(error: BaseException) -> bool:
     """Whether the storage could not be reached, so that it is worth trying again."""
-    # The error of gRPC is told by its module, as gRPC need not be installed.
-    names = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, optuna.exceptions.StorageInternalError) or "grpc" in names
+    if isinstance(error, (optuna.exceptions.StorageInternalError, ConnectionError)):
+        return True
+    # Drivers need not be installed, so their errors are told by name.
+    names = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
+    return ("sqlalchemy", "DBAPIError") in names or ("grpc", "RpcError") in names
 
 
 def close_session(study: optuna.Study) -> None:

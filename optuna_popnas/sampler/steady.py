@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 import random
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -17,7 +17,27 @@ from optuna_popnas.sampler.worker import TrialLost
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
+Result = TypeVar("Result")
 Callback = Callable[[optuna.Study, FrozenTrial], None]
+
+
+def try_steadily(call: Callable[[], Result], *, patience: float = 300.0) -> Result:
+    """Call a function that uses a storage, again and again while the storage is away.
+
+    Args:
+        call: Opens a storage or loads a study, say.
+        patience: Seconds that the storage may be away.
+    """
+    started = time.monotonic()
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if not attributes.is_storage_failure(error):
+                raise
+            if time.monotonic() - started > patience:
+                raise
+            time.sleep(random.uniform(0.5, 1.5))
 
 
 def optimize_steadily(
@@ -80,7 +100,15 @@ def optimize_steadily(
             time.sleep(random.uniform(0.5, 1.5))
 
 
-def _was_declared_dead(error: Exception) -> bool:
-    """Whether Optuna refused a result because another worker had failed the trial."""
-    refused = isinstance(error, ValueError) and str(error).startswith("Cannot tell a ")
-    return refused or isinstance(error, (UpdateFinishedTrialError, TrialLost))
+def _was_declared_dead(error: BaseException | None) -> bool:
+    """Whether Optuna refused a result because another worker had failed the trial.
+
+    Optuna then raises ValueError and, on the way out, AssertionError.
+    """
+    while error is not None:
+        if isinstance(error, ValueError) and str(error).startswith("Cannot tell a "):
+            return True
+        if isinstance(error, (UpdateFinishedTrialError, TrialLost)):
+            return True
+        error = error.__context__
+    return False

@@ -1,0 +1,30 @@
+"""A whole search in a few lines: scikit-learn's digits, cells of up to two blocks.
+
+Run it again and it says at once that nothing is left to do: the study is in digits.db.
+"""
+
+import optuna
+
+import optuna_popnas as popnas
+from optuna_popnas.sampler import front
+from optuna_popnas.sampler import read_search
+
+
+space = popnas.SearchSpace(operators=["identity", "3x3 dconv", "3x3 conv"], max_blocks=2)
+objective = popnas.TrainingObjective(
+    space,
+    popnas.load_dataset("digits"),
+    network=popnas.NetworkConfig(motifs=2, normal_cells=1, filters=8),
+    training=popnas.TrainingConfig(epochs=4, flip=False, batch_norm="epoch"),
+)
+study = optuna.create_study(
+    study_name="digits",
+    storage="sqlite:///digits.db",
+    load_if_exists=True,
+    directions=["maximize", "minimize"],
+    sampler=popnas.POPNASSampler(space, max_children=8, max_exploration_children=2, seed=0),
+)
+study.optimize(objective)  # ends by itself after the last level
+
+for trial in front(read_search(study).trials):
+    print(f"accuracy {trial.accuracy:.3f}, {trial.seconds:.2f} s: {trial.cell}")

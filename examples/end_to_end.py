@@ -21,8 +21,8 @@ import optuna_popnas as popnas
 from optuna_popnas.training.retraining import RetrainEpoch
 
 
-# Digits must not be mirrored, and an epoch is only a dozen steps: averages over one epoch.
-PROXY = popnas.TrainingConfig(epochs=12, flip=False, batch_norm="epoch")
+# Digits must not be mirrored, and an epoch is only a dozen steps long: averages over one epoch.
+PROXY = popnas.TrainingConfig(epochs=10, flip=False, batch_norm="epoch")
 
 
 def main() -> None:
@@ -71,9 +71,9 @@ def main() -> None:
     model = popnas.retrain(
         chosen.cell,
         data,
-        network=popnas.NetworkConfig(motifs=2, filters=4 if quick else 24, drop_path=0.1),
+        network=popnas.NetworkConfig(motifs=2, filters=4 if quick else 16, drop_path=0.1),
         training=popnas.TrainingConfig(
-            epochs=2 if quick else 126,  # periods of 2, 4, 8, 16, 32 and 64 epochs
+            epochs=2 if quick else 62,  # periods of 2, 4, 8, 16 and 32 epochs
             restart_epochs=2,
             flip=False,
             batch_norm="epoch",

@@ -16,6 +16,7 @@ import argparse
 from collections import Counter
 from dataclasses import dataclass
 from dataclasses import field
+import faulthandler
 import multiprocessing
 from multiprocessing.process import BaseProcess
 import os
@@ -49,7 +50,7 @@ from tests.services import open_storage
 from tests.services import Service
 
 
-SPACE = SearchSpace(["identity", "3x3 conv", "3x3 dconv", "2x2 maxpool"], max_blocks=3)
+SPACE = SearchSpace(["identity", "3x3 conv", "2x2 maxpool"], max_blocks=3)
 LEASE = 3.0  # seconds
 MAX_TRIES = 3
 # Workers are forked from a process that has imported everything, so that they start at once.
@@ -88,6 +89,7 @@ def work(address: str, marks: Path) -> None:
     """Run one worker; die where a mark says so."""
     with (marks / "errors").open("ab") as errors:
         os.dup2(errors.fileno(), 2)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     write = attributes.write_trial
 
@@ -168,6 +170,8 @@ class Crew:
         """Kill who is left; return how many that were."""
         hung = [process for process in self._running if process.is_alive()]
         for process in hung:
+            send(process, signal.SIGUSR1)  # tell where it hangs
+            time.sleep(0.2)
             process.kill()
         for process in self._running:
             process.join()
@@ -201,9 +205,11 @@ def play(kind: str, folder: Path, arguments: argparse.Namespace, seed: int) -> O
         outcome = judge(read_search(study))
         outcome.problems += undisturbed_differences(study)
     outcome.hung = hung
-    if not finished:
-        outcome.problems.append(f"not done after {arguments.limit:g} s")
     errors = (folder / "errors").read_text()
+    if not finished:
+        running = [trial for trial in study.trials if not trial.state.is_finished()]
+        told = "\n".join(f"{t.number} {t.user_attrs} {t.system_attrs}" for t in running)
+        outcome.problems.append(f"not done after {arguments.limit:g} s\n{told}\n{errors[-9000:]}")
     marks = sum(not (folder / mark).exists() for mark in marked)
     if crew.restarted > crew.killed + marks:
         outcome.problems.append(f"workers ended with errors: {errors[-2000:]}")
@@ -289,6 +295,8 @@ def undisturbed_differences(study: optuna.Study) -> list[str]:
 
 
 def main() -> None:
+    # Killed processes lose no file, so that no disk is needed and a slow one would only cost time.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--storage", choices=KINDS, default="sqlite")
     parser.add_argument("--workers", type=int, default=4)
@@ -300,7 +308,9 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=55.0, help="seconds before a round hangs")
     parser.add_argument("--spread", type=float, default=8.0, help="harm within so many seconds")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--folder", help="where the files go; a temporary folder if left out")
+    parser.add_argument(
+        "--folder", default=memory, help=f"where the files go, {memory} by default"
+    )
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     PROCESSES.set_forkserver_preload(["tests.faults"])

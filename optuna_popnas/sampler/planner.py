@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 import json
 from typing import Any
@@ -80,14 +81,16 @@ class Planner:
             seed: Seed of the study.
         """
         timed = all(item.seconds is not None for item in observations)
-        predictors = None
+        config, predictors = self.config, None
+        if not timed and config.mode == "popnas" and not config.objectives:
+            config = replace(config, mode="pnas")  # accuracy is the only objective
         if level >= 2:
             predictors = self._predictors(timed, partial(_seed, seed, level, wave))
         return plan_level(
             self.space,
             level,
             observations,
-            self.config,
+            config,
             predictors,
             wave=wave,
             probes=stored_probes(plans, self.space),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import random
 import time
 from typing import Any, TypeVar
@@ -89,7 +89,7 @@ def optimize_steadily(
             if _was_declared_dead(error):
                 _logger.warning(f"This worker lost a trial and goes on: {error}")
                 continue
-            if not attributes.is_storage_failure(error):
+            if not any(attributes.is_storage_failure(cause) for cause in _causes(error)):
                 raise
             now = time.monotonic()
             if away_since is None:
@@ -100,15 +100,17 @@ def optimize_steadily(
             time.sleep(random.uniform(0.5, 1.5))
 
 
-def _was_declared_dead(error: BaseException | None) -> bool:
-    """Whether Optuna refused a result because another worker had failed the trial.
+def _was_declared_dead(error: Exception) -> bool:
+    """Whether Optuna refused a result because another worker had failed the trial."""
+    return any(
+        isinstance(cause, (UpdateFinishedTrialError, TrialLost))
+        or (isinstance(cause, ValueError) and str(cause).startswith("Cannot tell a "))
+        for cause in _causes(error)
+    )
 
-    Optuna then raises ValueError and, on the way out, AssertionError.
-    """
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those behind it: Optuna trips over its own errors on the way out."""
     while error is not None:
-        if isinstance(error, ValueError) and str(error).startswith("Cannot tell a "):
-            return True
-        if isinstance(error, (UpdateFinishedTrialError, TrialLost)):
-            return True
+        yield error
         error = error.__context__
-    return False

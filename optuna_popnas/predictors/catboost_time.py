@@ -134,7 +134,7 @@ class CatBoostTimePredictor(FeatureTimePredictor):
             RuntimeError: The predictor was not fitted.
         """
         model = fitted(self._model, self)
-        if isinstance(model, float):
+        if isinstance(model, _Constant):
             return np.zeros(self.features([Cell()]).shape[1])
         return np.asarray(model.get_feature_importance(thread_count=1), dtype=np.float64)
 
@@ -146,7 +146,7 @@ class CatBoostTimePredictor(FeatureTimePredictor):
         """
         model = fitted(self._model, self)
         features = self.features(cells)
-        if isinstance(model, float):
+        if isinstance(model, _Constant):
             return np.zeros_like(features)
         from catboost import Pool
 

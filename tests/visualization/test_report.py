@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+import json
+from pathlib import Path
+import re
+
+import optuna
+import pytest
+
+import optuna_popnas
+from optuna_popnas.visualization import report
+from optuna_popnas.visualization.search_report import pick_along
+from optuna_popnas.visualization.search_report import report_html
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load, and checks that elements are closed."""
+
+    VOID = {"meta", "link", "br", "rect", "path", "polygon", "polyline", "img"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.headings: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("src", "href") and tag != "a":
+                self.loads.append(value or "")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+
+
+def parse(text: str) -> Page:
+    page = Page()
+    # Without plotly.js: megabytes that this parser would read letter by letter.
+    text = re.sub(r"<script>/\*\*.*?</script>", "", text, flags=re.DOTALL)
+    page.feed(text)
+    page.close()
+    assert page.open == []
+    return page
+
+
+def test_the_story_from_top_to_bottom(finished: optuna.Study) -> None:
+    page = parse(report_html(finished, storage="sqlite:///popnas.db"))
+    assert page.headings == [
+        "What was searched",
+        "How it went",
+        "The front",
+        "How far to trust the predictors",
+        "What good and slow cells are made of",
+        "What to do next",
+    ]
+
+
+def test_it_loads_nothing(finished: optuna.Study) -> None:
+    assert parse(report_html(finished)).loads == ["data:,"]
+
+
+def test_plotly_is_embedded_once_and_figures_are_json(finished: optuna.Study) -> None:
+    text = report_html(finished)
+    assert len(re.findall(r"plotly\.js v[0-9]", text)) == 1
+    figures = re.findall(
+        r'<script type="application/json" id="(figure-[0-9]+)">(.*?)</script>', text, re.DOTALL
+    )
+    assert len(figures) >= 12
+    for name, data in figures:
+        assert {"data", "layout"} <= set(json.loads(data))
+        assert f'data-figure="{name}"' in text
+
+
+def test_commands_name_storage_and_study(finished: optuna.Study) -> None:
+    text = report_html(finished, storage="sqlite:///popnas.db")
+    assert "optuna-popnas retrain --select knee --storage sqlite:///popnas.db --study made-up" in (
+        text
+    )
+
+
+def test_every_study_has_a_report(odd_studies: dict[str, optuna.Study]) -> None:
+    for study in odd_studies.values():
+        parse(report_html(study))
+
+
+def test_names_are_escaped() -> None:
+    study = optuna.create_study(
+        study_name="<script>alert(1)</script>", directions=["maximize", "minimize"]
+    )
+    text = report_html(study)
+    assert "<script>alert" not in text
+    parse(text)
+
+
+def test_it_replaces_the_old_page_at_once(finished: optuna.Study, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    assert optuna_popnas.report is report
+    assert report(finished, path) == path
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_unwritable_folder(finished: optuna.Study, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        report(finished, tmp_path / "missing" / "report.html")
+
+
+def test_pick_along() -> None:
+    numbers = list(range(100))
+    picked = pick_along(numbers, 5)  # type: ignore[arg-type]
+    assert picked == [0, 25, 50, 74, 99]
+    assert pick_along(numbers[:3], 5) == [0, 1, 2]  # type: ignore[arg-type]

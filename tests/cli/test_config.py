@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+import inspect
+from pathlib import Path
+
+import pytest
+
+from optuna_popnas.cli.config import read_settings
+from optuna_popnas.cli.config import SearchSettings
+from optuna_popnas.cli.options import ConfigError
+from optuna_popnas.cli.schema import add_section_options
+from optuna_popnas.cli.schema import LSTM_SIZES
+from optuna_popnas.cli.schema import LSTMSettings
+from optuna_popnas.cli.schema import sections
+from optuna_popnas.cli.search import check_same
+from optuna_popnas.cli.search import full_settings
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def read(path: Path | None = None, *flags: str) -> SearchSettings:
+    parser = argparse.ArgumentParser()
+    add_section_options(parser, list(sections()))
+    return read_settings(None if path is None else str(path), parser.parse_args(list(flags)))
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "search.toml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults_are_the_thesis() -> None:
+    settings = full_settings(read())
+    assert settings["training"]["epochs"] == 21
+    assert settings["network"] == {
+        "motifs": 3, "normal_cells": 2, "filters": 24, "concat_all": False, "dropout": 0.0,
+        "drop_path": 0.0, "multi_output": False, "join": "add",
+    }  # fmt: skip
+    assert settings["data"] == {"source": "digits"}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_examples_are_valid(path: Path) -> None:
+    assert read(path).study_name == path.stem
+
+
+def test_flags_win(tmp_path: Path) -> None:
+    path = write(tmp_path, "[training]\nepochs = 3\n[space]\nmax_blocks = 2\n")
+    settings = read(path, "--epochs", "5", "--operators", "identity,3x3 conv", "--no-flip")
+    assert settings.table("training") == {"epochs": 5, "flip": False}
+    assert settings.table("space") == {"max_blocks": 2, "operators": ("identity", "3x3 conv")}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[trainning]\nepochs = 3", "`trainning` is no section of .*Did you mean `training`"),
+        ("[training]\nepoch = 3", "`training.epoch` is no setting .*Did you mean `epochs`"),
+        ("[training]\nepochs = 'x'", "`training.epochs` must be an integer, but got 'x'"),
+        ("[training]\nepochs = 0", r"\[training\] `epochs` must be an integer of at least 1"),
+        ("[network]\nmotifs = 99", r"\[network\] `motifs` must be between"),
+        ("[space]\noperators = ['3x3 cnv']", r"\[space\] An operator must be one that is regist"),
+        ("[space]\nmax_blocks = 0", r"\[space\] `max_blocks` must be"),
+        ("[search]\nmode = 'popnass'", r"\[search\] `mode` must be one of"),
+        ("[search]\nmax_children = 0", r"\[search\] `max_children` must be"),
+        ("[search]\ntime_predictor = 'cat'", "A predictor must be one of catboost"),
+        ("[search.limits]\nparams = 3", r"\[search\] Limits and objectives must be among"),
+        ("[study]\nworkers = 0", r"\[study\] `workers` must be at least 1"),
+        ("training = 3", "`training` must be a table"),
+        ("[training", "is not TOML"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read(write(tmp_path, text))
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read: No such file"):
+        read(tmp_path / "none.toml")
+
+
+def test_no_heavy_module_is_loaded_to_check_settings() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import argparse, sys\n"
+        "from optuna_popnas.cli.config import read_settings\n"
+        "read_settings(None, argparse.Namespace())\n"
+        "sys.exit(len({'torch', 'catboost', 'plotly'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_settings_of_predictors() -> None:
+    from optuna_popnas.predictors import CatBoostTimePredictor
+    from optuna_popnas.predictors import LSTMAccuracyPredictor
+
+    flags = ("--lstm.epochs", "2", "--lstm.units", "8", "--catboost.candidates", "3")
+    planner = read(None, *flags).make_sampler()._planner
+    space = planner.space
+    accuracy, seconds = planner.accuracy(space, seed=1), planner.seconds(space, seed=1)
+    assert isinstance(accuracy, LSTMAccuracyPredictor)
+    assert (accuracy.epochs, accuracy.config.units) == (2, 8)
+    assert isinstance(seconds, CatBoostTimePredictor)
+    assert seconds.candidates == 3
+
+
+def test_predictors_by_name() -> None:
+    from optuna_popnas.predictors import NNLSTimePredictor
+
+    planner = read(None, "--time-predictor", "nnls").make_sampler()._planner
+    assert planner.seconds is NNLSTimePredictor
+    with pytest.raises(ConfigError, match=r"\[catboost\] is set, but the predictor is 'nnls'"):
+        read(None, "--time-predictor", "nnls", "--catboost.jobs", "2")
+
+
+def test_lstm_settings_are_those_of_the_predictor() -> None:
+    from optuna_popnas.predictors import LSTMAccuracyPredictor
+    from optuna_popnas.predictors.lstm_network import LSTMConfig
+
+    parameters = inspect.signature(LSTMAccuracyPredictor).parameters
+    sizes = LSTMConfig()
+    for field in fields(LSTMSettings):
+        if field.name in LSTM_SIZES:
+            assert getattr(sizes, field.name) == field.default
+        else:
+            assert parameters[field.name].default == field.default
+
+
+def test_every_option_has_a_help_text_and_a_flag() -> None:
+    parser = argparse.ArgumentParser()
+    add_section_options(parser, list(sections()))
+    flags = set(parser._option_string_actions)
+    for options in sections().values():
+        for option in options:
+            assert option.help, f"{option.key} is not described"
+            assert f"--{option.key.replace('_', '-')}" in flags
+    parser.format_help()
+
+
+def test_a_study_keeps_its_settings() -> None:
+    ours = full_settings(read())
+    check_same("digits", ours, ours)
+    with pytest.raises(
+        ConfigError, match="`training.epochs` must be 21, with which the study 'digits' was begun"
+    ):
+        check_same("digits", ours, full_settings(read(None, "--epochs", "3")))
+    with pytest.raises(ConfigError, match=r"`data.source` must be 'digits'"):
+        check_same("digits", ours, full_settings(read(None, "--data", "cifar10")))
+    with pytest.raises(ConfigError, match=r"`study.seed` must be 0"):
+        check_same("digits", ours, full_settings(read(None, "--seed", "1")))
+    # What changes no result may differ.
+    check_same("digits", ours, full_settings(read(None, "--threads", "2", "--root", "/data")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from optuna_popnas.training.images import inspect
 from optuna_popnas.training.images import memory_limit as free_memory
 from optuna_popnas.training.images import read_all
 from optuna_popnas.training.images import resized
+from optuna_popnas.training.labels import classes_of
+from optuna_popnas.training.labels import indices_of
+from optuna_popnas.training.labels import Part
 from optuna_popnas.training.named import NAMES
 from optuna_popnas.training.named import read_named
 from optuna_popnas.training.torch_datasets import is_torch_dataset
@@ -40,20 +43,6 @@ _PLAIN_KEYS = (
 )
 _VALIDATION_KEYS = (("x_val", "y_val"), ("val_images", "val_labels"), ("X_val", "y_val"))
 _TEST_KEYS = (("x_test", "y_test"), ("test_images", "test_labels"), ("X_test", "y_test"))
-
-
-class Part(NamedTuple):
-    """Images with labels as their source has them.
-
-    Attributes:
-        images: An array of any layout and type, or lazily read images.
-        labels: ``(N,)`` labels of any type, or class indices if ``names`` is given.
-        names: Class names that the labels are indices of.
-    """
-
-    images: Any
-    labels: npt.NDArray[Any]
-    names: tuple[str, ...] | None = None
 
 
 def load_dataset(
@@ -117,7 +106,7 @@ def load_dataset(
         _, others = _read(test, size, root, limit)
         parts = {**parts, "test": others["train"]}
     name = name or found
-    names, labels = _classes(name, parts["train"])
+    names, labels = classes_of(name, parts["train"])
     images = parts["train"].images
     scale = None if _lazy(images) else ArrayScale(np.asarray(images), "X")
     if len(images) != len(labels):
@@ -247,7 +236,7 @@ def _assemble(
     validation_fraction: float,
     seed: int,
 ) -> ImageData:
-    names, labels = _classes(name, parts["train"])
+    names, labels = classes_of(name, parts["train"])
     images = _images(parts["train"].images, scale, size, limit, "X")
     validation = None
     if "validation" in parts:
@@ -260,11 +249,11 @@ def _assemble(
         _check_channels(name, images, more)
         validation = np.arange(len(images), len(images) + len(more), dtype=np.int64)
         images = np.concatenate([images, more])
-        labels = np.concatenate([labels, _indices(name, parts["validation"], names)])
+        labels = np.concatenate([labels, indices_of(name, parts["validation"], names)])
     test_images = test_labels = None
     if "test" in parts:
         test_images = _images(parts["test"].images, scale, images.shape[2:], limit, "X_test")
-        test_labels = _indices(f"{name} (test)", parts["test"], names)
+        test_labels = indices_of(f"{name} (test)", parts["test"], names)
     return ImageData(
         name=name,
         images=images,
@@ -297,56 +286,6 @@ def _check_channels(name: str, first: Images, second: Images) -> None:
             "All images must have the same number of channels, but "
             f"{name!r} has {first.shape[1]} and {second.shape[1]}. Convert one of them."
         )
-
-
-def _classes(name: str, part: Part) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    labels = np.asarray(part.labels)
-    if part.names is not None:
-        return part.names, labels.astype(np.int64)
-    labels = _flat_labels(name, labels)
-    values, indices = np.unique(labels, return_inverse=True)
-    return tuple(str(value) for value in values.tolist()), indices.astype(np.int64)
-
-
-def _flat_labels(name: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.dtype.kind == "O":
-        missing = np.array([value is None or value != value for value in labels.ravel()])
-        labels = labels if missing.any() else np.array(labels.tolist())
-    else:
-        missing = np.isnan(labels) if labels.dtype.kind == "f" else np.zeros(1, dtype=bool)
-    if labels.ndim != 1 or labels.dtype.kind not in "uibfUSO":
-        raise ValueError(
-            f"Labels must be one number or text per image, but {name!r} has an array of shape "
-            f"{labels.shape} and type {labels.dtype}."
-        )
-    if missing.any():
-        raise ValueError(
-            f"Every image must have a label, but {name!r} has {int(missing.sum())} without. "
-            "Remove them."
-        )
-    if labels.dtype.kind == "f":
-        if (labels != np.rint(labels)).any():
-            raise ValueError(
-                f"Labels must be classes, but {name!r} has fractions such as "
-                f"{labels[labels != np.rint(labels)][0]:g}."
-            )
-        labels = labels.astype(np.int64)
-    return labels
-
-
-def _indices(name: str, part: Part, names: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """Return a part's labels as indices into the class names of the training part."""
-    values, indices = _classes(name, part)
-    place = {value: index for index, value in enumerate(names)}
-    unknown = [values[k] for k in np.unique(indices).tolist() if values[k] not in place]
-    if unknown:
-        raise ValueError(
-            f"All classes must be among those of the training images, but {name!r} has "
-            f"{unknown[0]!r}."
-        )
-    return np.array([place.get(value, 0) for value in values], dtype=np.int64)[indices]
 
 
 def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:

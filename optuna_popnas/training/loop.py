@@ -19,6 +19,9 @@ import torch
 from torch import nn
 from torch import Tensor
 
+from optuna_popnas.training.backend import epoch_seed
+from optuna_popnas.training.backend import kernel_library
+from optuna_popnas.training.backend import precision
 from optuna_popnas.training.config import learning_rates
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data import ImageData
@@ -31,6 +34,7 @@ from optuna_popnas.training.feed import ValidationFeed
 from optuna_popnas.training.flat import FlatParameters
 from optuna_popnas.training.flat import make_optimizer
 from optuna_popnas.training.graphs import GraphedStep
+from optuna_popnas.training.kernels import Fusion
 from optuna_popnas.training.loss import Loss
 from optuna_popnas.training.metrics import measure
 from optuna_popnas.training.metrics import Metrics
@@ -95,6 +99,8 @@ class Training:
         self.network = network.to(device).to(memory_format=self._format)
         self._norms = BatchNorms(self.network)
         self._norms.freeze_biases()
+        library = kernel_library(config, device)
+        self._fusion = None if library is None else Fusion(self.network, library)
         self._flat = FlatParameters(self.network)
         self._average = self._flat.flat.detach().clone() if config.ema_decay else None
         self._generators = [torch.Generator(device) for _ in seeds]
@@ -230,6 +236,8 @@ class Training:
         if self._average is not None:
             with torch.no_grad():
                 self._flat.flat.copy_(self._average)
+        if self._fusion is not None:
+            self._fusion.undo()
         self._flat.release()
         self._norms.restore(self.epoch * self.steps)
         return self.network.eval()
@@ -342,20 +350,3 @@ class Training:
                 yield
             finally:
                 flat.copy_(own)
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Return the seed of one epoch's random numbers."""
-    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
-    return int(state[0] >> np.uint64(1))
-
-
-def precision(config: TrainingConfig, device: torch.device) -> torch.dtype:
-    """Return the type that the network computes with."""
-    if device.type != "cuda" or config.precision == "float32":
-        return torch.float32
-    if config.precision == "auto":
-        # Since Ampere, GPUs compute with bfloat16; before, it is emulated.
-        modern = torch.cuda.get_device_capability(device)[0] >= 8
-        return torch.bfloat16 if modern else torch.float32
-    return torch.bfloat16 if config.precision == "bfloat16" else torch.float16

@@ -19,6 +19,7 @@ from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.sampler.attributes import write_users
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
+from optuna_popnas.training.backend import training_device
 from optuna_popnas.training.calibration import Calibration
 from optuna_popnas.training.calibration import other_devices
 from optuna_popnas.training.calibration import REFERENCE_CELL
@@ -26,7 +27,6 @@ from optuna_popnas.training.calibration import study_calibration
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data import ImageData
 from optuna_popnas.training.datasets import load_dataset
-from optuna_popnas.training.device import device_name
 from optuna_popnas.training.device import is_out_of_memory
 from optuna_popnas.training.device import release_memory
 from optuna_popnas.training.device import resolve_device
@@ -201,7 +201,7 @@ class TrainingObjective:
         with self._calibrating:
             if self._calibration is None:
                 self._calibration = Calibration(
-                    device_name(self.device, self.training.threads),
+                    training_device(self.device, self.training),
                     self.probe(Cell()),
                     self.probe(REFERENCE_CELL),
                 )
@@ -276,7 +276,7 @@ class TrainingObjective:
         """Say on the trial why it fails; NaN makes Optuna fail it without ending the study."""
         release_memory(self.device)
         _logger.warning(f"Training {cell} failed. {reason}")
-        device = device_name(self.device, self.training.threads)
+        device = training_device(self.device, self.training)
         self._write(trial, cell, {**costs, "device": device, "seed": self.seed, "reason": reason})
         return math.nan if len(names) == 1 else (math.nan,) * len(names)
 
@@ -308,7 +308,7 @@ class TrainingObjective:
         if shared is not None:
             self._warn(shared)
         if not self.normalize_seconds:
-            own = device_name(self.device, self.training.threads)
+            own = training_device(self.device, self.training)
             others = other_devices(study, own)
             if others:
                 self._warn(

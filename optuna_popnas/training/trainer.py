@@ -19,9 +19,9 @@ from optuna_popnas.networks import cell_costs
 from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.networks.network import Network
 from optuna_popnas.space import Cell
+from optuna_popnas.training.backend import training_device
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.device import device_name
 from optuna_popnas.training.device import PeakMemory
 from optuna_popnas.training.device import resolve_device
 from optuna_popnas.training.flat import load_lazy_parts
@@ -212,7 +212,7 @@ def train_cell(
         parameters=int(costs.parameters[0]),
         flops=int(costs.flops[0]),
         cells_built=_cells_built(module),
-        device=device_name(where, training.threads),
+        device=training_device(where, training),
         seed=seed,
         epochs=max(len(fold.losses) for fold in folds),
         batch_size=folds[0].batch,

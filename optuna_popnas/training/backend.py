@@ -1,0 +1,63 @@
+"""What a training computes with: kernels, number formats, random numbers."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import torch
+
+from optuna_popnas.training.config import TrainingConfig
+from optuna_popnas.training.device import device_name
+from optuna_popnas.training.kernels import find_library
+from optuna_popnas.training.kernels import KernelsUnavailable
+from optuna_popnas.training.kernels import load_library
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Return the seed of one epoch's random numbers."""
+    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def kernel_library(config: TrainingConfig, device: torch.device) -> ctypes.CDLL | None:
+    """Return the compiled kernels if a training uses them, else None.
+
+    Raises:
+        ValueError: They are asked for and cannot be had.
+    """
+    possible = (
+        device.type == "cpu"
+        and config.threads == 1
+        and config.layout != "contiguous"
+        and not config.compile
+    )
+    if config.kernels == "pytorch" or not possible:
+        if config.kernels == "compiled":
+            raise ValueError(
+                f"`kernels` must not be 'compiled' on {str(device)!r}. Use kernels='auto'."
+            )
+        return None
+    if config.kernels == "auto":
+        return find_library()
+    try:
+        return load_library()
+    except KernelsUnavailable as error:
+        raise ValueError(f"{error} Use kernels='auto'.") from None
+
+
+def precision(config: TrainingConfig, device: torch.device) -> torch.dtype:
+    """Return the type that the network computes with."""
+    if device.type != "cuda" or config.precision == "float32":
+        return torch.float32
+    if config.precision == "auto":
+        # Since Ampere, GPUs compute with bfloat16; before, it is emulated.
+        modern = torch.cuda.get_device_capability(device)[0] >= 8
+        return torch.bfloat16 if modern else torch.float32
+    return torch.bfloat16 if config.precision == "bfloat16" else torch.float16
+
+
+def training_device(device: torch.device, config: TrainingConfig) -> str:
+    """Return the name of what a training's seconds are measured on."""
+    name = device_name(device, config.threads)
+    return name if kernel_library(config, device) is None else f"{name}, compiled kernels"

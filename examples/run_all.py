@@ -31,8 +31,8 @@ def notebook_script(path: Path) -> str:
         "    if last is not None:\n"
         "        value = eval(compile(ast.Expression(last.value), 'notebook', 'eval'), names)\n"
         "        svg = getattr(value, '_repr_svg_', None)\n"
-        "        bundle = getattr(value, '_repr_mimebundle_', None)\n"
-        "        shown = svg() if svg else bundle() if bundle else repr(value)\n"
+        "        page = getattr(value, '_repr_html_', None)\n"
+        "        shown = svg() if svg else page() if page else repr(value)\n"
         "        print(type(value).__name__, len(str(shown)), 'characters')\n"
     )
 

@@ -1,7 +1,7 @@
 """POPNASv2, Pareto-optimal progressive neural architecture search, as an Optuna sampler.
 
-The paper is A. Falanti's thesis "POPNASv2: an efficient multi-objective neural architecture
-search technique" (Politecnico di Milano, 2022). PyTorch and CatBoost are loaded when first
+The paper is A. Falanti's thesis "POPNASv2: Efficient Neural Architecture Search through
+Time-Accuracy Optimization" (Politecnico di Milano, 2022). PyTorch and CatBoost are loaded when
 needed, so that importing this package is about as quick as importing Optuna.
 """
 

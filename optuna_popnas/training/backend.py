@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import ctypes
+import threading
 
 import numpy as np
 import torch
@@ -14,10 +17,37 @@ from optuna_popnas.training.kernels import KernelsUnavailable
 from optuna_popnas.training.kernels import load_library
 
 
+#: Held by who reads or writes PyTorch's global generators.
+GLOBALS = threading.RLock()
+
+
 def epoch_seed(seed: int, epoch: int) -> int:
     """Return the seed of one epoch's random numbers."""
     state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
+
+
+@contextmanager
+def seeded_globals(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Seed PyTorch's global generators within the block; put them back afterwards.
+
+    Threads of a process share them: whoever must not be disturbed holds :data:`GLOBALS`.
+    """
+    cuda = device is not None and device.type == "cuda"
+    with GLOBALS:
+        state = torch.default_generator.get_state()
+        cuda_state = torch.cuda.get_rng_state(device) if cuda and device is not None else None
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+    try:
+        yield
+    finally:
+        with GLOBALS:
+            torch.default_generator.set_state(state)
+            if cuda_state is not None and device is not None:
+                torch.cuda.set_rng_state(cuda_state, device)
 
 
 def kernel_library(config: TrainingConfig, device: torch.device) -> ctypes.CDLL | None:

@@ -22,6 +22,7 @@ from torch import Tensor
 from optuna_popnas.training.backend import epoch_seed
 from optuna_popnas.training.backend import kernel_library
 from optuna_popnas.training.backend import precision
+from optuna_popnas.training.backend import seeded_globals
 from optuna_popnas.training.config import learning_rates
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data import ImageData
@@ -117,8 +118,10 @@ class Training:
         self._precision = precision(config, device)
         self._scaler = torch.amp.GradScaler(enabled=self._precision is torch.float16)
         graphs = config.cuda_graphs and device.type == "cuda"
-        rate = torch.tensor(self._rates[0], device=device) if graphs else float(self._rates[0])
-        self._optimizer = make_optimizer(self._flat.flat, config, rate)
+        rate = float(self._rates[0])
+        self._optimizer = make_optimizer(
+            self._flat.flat, config, torch.tensor(rate, device=device) if graphs else rate
+        )
         self._call: Any = torch.compile(self.network) if config.compile else self.network
         self._graph: GraphedStep | None = None
         self._warm_up()
@@ -330,12 +333,10 @@ class Training:
         """
         for seed, generator in zip(self.seeds, self._generators):
             generator.manual_seed(epoch_seed(seed, self.epoch))
-        devices = [self.device] if self.device.type == "cuda" else []
-        with cpu_threads(self.device, self.config.threads):
-            with torch.random.fork_rng(devices=devices):
-                # Dropout and drop path draw from the global generators.
-                torch.manual_seed(epoch_seed(self.seeds[0], self.epoch))
-                yield
+        # Dropout and drop path draw from the global generators.
+        seed = epoch_seed(self.seeds[0], self.epoch)
+        with cpu_threads(self.device, self.config.threads), seeded_globals(seed, self.device):
+            yield
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import field
 import math
-import threading
 import time
 from typing import Any
 
@@ -19,6 +18,8 @@ from optuna_popnas.networks import cell_costs
 from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.networks.network import Network
 from optuna_popnas.space import Cell
+from optuna_popnas.training.backend import GLOBALS
+from optuna_popnas.training.backend import seeded_globals
 from optuna_popnas.training.backend import training_device
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data import ImageData
@@ -29,9 +30,6 @@ from optuna_popnas.training.loop import Training
 from optuna_popnas.training.stacked import can_stack
 from optuna_popnas.training.stacked import StackedNetwork
 
-
-# Weights are drawn from PyTorch's global generator, which threads of a process share.
-_BUILDING = threading.Lock()
 
 # The fewest and the most steps that a probe times.
 _PROBE_STEPS = (3, 30)
@@ -105,8 +103,7 @@ def seeded_network(
     cell: Cell, config: NetworkConfig, *, in_channels: int, classes: int, seed: int
 ) -> Network:
     """Return a network whose weights depend on the seed only; no global state changes."""
-    with _BUILDING, torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with GLOBALS, seeded_globals(seed):
         return build_network(cell, config, in_channels=in_channels, classes=classes)
 
 

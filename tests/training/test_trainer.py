@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,14 @@ def test_weights_depend_on_the_seed() -> None:
     own = next(first.parameters())
     assert torch.equal(own, next(again.parameters()))
     assert not torch.equal(own, next(other.parameters()))
+
+
+def test_trainings_in_threads_do_not_disturb_each_other(digits: ImageData) -> None:
+    expected = [train(digits, seed=seed).train_loss for seed in range(4)]
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda seed: train(digits, seed=seed), range(4)))
+    assert [result.train_loss for result in results] == expected
+    assert {result.time_parts["clock"] for result in results} == {"thread CPU seconds"}
 
 
 def test_folds_are_averaged(digits: ImageData) -> None:

@@ -179,6 +179,31 @@ class NormSiLU(Function):
         return None, grad_z, grad_gamma, grad_beta, None, None
 
 
+def evaluate_norm_silu(
+    library: ctypes.CDLL, z: Tensor, norm: nn.BatchNorm2d, bias: Tensor | None
+) -> Tensor:
+    """Return ``SiLU(batch norm(z + bias))`` with the running averages; without a gradient."""
+    z = channels_last(z)
+    n, c, h, w = z.shape
+    out = new_image(n, c, h, w)
+    mean, variance = norm.running_mean, norm.running_var
+    if mean is None or variance is None:
+        raise ValueError("Batch normalisation must keep running averages to be evaluated.")
+    library.norm_evaluate(
+        z.data_ptr(),
+        norm.weight.data_ptr(),
+        norm.bias.data_ptr(),
+        None if bias is None else bias.data_ptr(),
+        mean.data_ptr(),
+        variance.data_ptr(),
+        out.data_ptr(),
+        n * h * w,
+        c,
+        norm.eps,
+    )
+    return out
+
+
 class MaxPool(Function):
     """``(library, x, window) -> maxima``; padding does not count."""
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 import ctypes
 from typing import Any
 
+import torch
 from torch import nn
 from torch import Tensor
 from torch.nn.functional import conv2d
 
 from optuna_popnas.training.kernels.functions import AveragePool
 from optuna_popnas.training.kernels.functions import Convolution
+from optuna_popnas.training.kernels.functions import evaluate_norm_silu
 from optuna_popnas.training.kernels.functions import MaxPool
 from optuna_popnas.training.kernels.functions import NormSiLU
 from optuna_popnas.training.kernels.functions import Window
@@ -29,10 +31,11 @@ _LARGE_IMAGE = 8192
 
 
 class Fusion:
-    """Replaces what parts of a network do in training; their parameters and names stay.
+    """Replaces what parts of a network do; their parameters and names stay.
 
     Convolution (with the padding before it), batch normalisation with SiLU, and pooling are
-    replaced where kernels can do them and are faster; everything else, and evaluation, stays.
+    replaced where kernels can do them and are faster: in training, and in evaluation without
+    gradients. Everything else stays.
 
     Args:
         network: The network, on the CPU, in float32.
@@ -65,7 +68,7 @@ class Fusion:
         original = module.forward
 
         def forward(x: Tensor) -> Tensor:
-            if not module.training:
+            if not module.training and torch.is_grad_enabled():
                 result: Tensor = original(x)
                 return result
             for step in steps:
@@ -159,11 +162,18 @@ class Fusion:
             or norm.num_features % _LANES
             or not norm.affine
             or norm.momentum is None
+            or not norm.track_running_stats
             or (bias is not None and bias.requires_grad)
         ):
             return None
         layer: nn.BatchNorm2d = norm
-        return lambda x: NormSiLU.apply(library, x, layer.weight, layer.bias, layer, bias)
+
+        def run(x: Tensor) -> Tensor:
+            if layer.training:
+                return NormSiLU.apply(library, x, layer.weight, layer.bias, layer, bias)
+            return evaluate_norm_silu(library, x, layer, bias)
+
+        return run
 
 
 def _padding(pad: nn.Module, after: nn.Module) -> tuple[int, int, int, int] | None:

@@ -54,6 +54,7 @@ _CHECKED = dict.fromkeys(
 )
 _UNCHECKED = {
     "norm_forward": (*(_POINTER,) * 9, _SIZE, _SIZE, _FLOAT, _FLOAT),
+    "norm_evaluate": (*(_POINTER,) * 7, _SIZE, _SIZE, _FLOAT),
     "norm_backward": (*(_POINTER,) * 9, _SIZE, _SIZE),
     "max_forward": (_SHAPE, _POINTER, _POINTER),
     "max_backward": (_SHAPE, _POINTER, _POINTER, _POINTER, _POINTER),

@@ -91,6 +91,22 @@ void norm_forward(const float *z, const float *gamma, const float *beta, const f
     }
 }
 
+/* The same with the running averages, for evaluation. */
+void norm_evaluate(const float *z, const float *gamma, const float *beta, const float *bias,
+                   const float *running_mean, const float *running_variance, float *out,
+                   int64_t pixels, int64_t channels, float epsilon) {
+    for (int64_t c = 0; c < channels; c += LANES) {
+        lanes scale, shift = bias ? load(bias + c) : (lanes){0};
+        for (int l = 0; l < LANES; l++) scale[l] = 1.0f / sqrtf(running_variance[c + l] + epsilon);
+        const lanes factor = load(gamma + c) * scale;
+        const lanes offset = load(beta + c) + (shift - load(running_mean + c)) * factor;
+        for (int64_t i = 0; i < pixels; i++) {
+            const lanes u = load(z + i * channels + c) * factor + offset;
+            store(out + i * channels + c, u / (1.0f + exp_negative(u)));
+        }
+    }
+}
+
 /* From the gradient of the output to those of z, gamma and beta. */
 void norm_backward(const float *gradient, const float *z, const float *gamma, const float *beta,
                    const float *mean, const float *scale, float *grad_z, float *grad_gamma,

@@ -216,4 +216,4 @@ def _resolve(reference: Reference) -> Callable[..., Any]:
     if not isinstance(reference, str):
         return reference
     module, _, function = reference.partition(":")
-    return getattr(import_module(module), function)  # type: ignore[no-any-return]
+    return getattr(import_module(module), function)

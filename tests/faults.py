@@ -204,12 +204,13 @@ def play(kind: str, folder: Path, arguments: argparse.Namespace, seed: int) -> O
         study = optuna.load_study(study_name="faults", storage=open_storage(service.address))
         outcome = judge(read_search(study))
         outcome.problems += undisturbed_differences(study)
+        errors = (folder / "errors").read_text()
+        if not finished:
+            running = [trial for trial in study.trials if not trial.state.is_finished()]
+            told = "\n".join(f"{t.number} {t.user_attrs} {t.system_attrs}" for t in running)
+            late = f"not done after {arguments.limit:g} s"
+            outcome.problems.append(f"{late}\n{told}\n{errors[-9000:]}")
     outcome.hung = hung
-    errors = (folder / "errors").read_text()
-    if not finished:
-        running = [trial for trial in study.trials if not trial.state.is_finished()]
-        told = "\n".join(f"{t.number} {t.user_attrs} {t.system_attrs}" for t in running)
-        outcome.problems.append(f"not done after {arguments.limit:g} s\n{told}\n{errors[-9000:]}")
     marks = sum(not (folder / mark).exists() for mark in marked)
     if crew.restarted > crew.killed + marks:
         outcome.problems.append(f"workers ended with errors: {errors[-2000:]}")

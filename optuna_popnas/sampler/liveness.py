@@ -93,6 +93,7 @@ class Beats:
         self._stop = threading.Event()
         self._pid = os.getpid()
         self._tick = time.monotonic()
+        self._away = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_interval": self._interval}
@@ -121,9 +122,14 @@ class Beats:
         with self._lock:
             self._held.pop(trial_id, None)
 
-    def was_frozen(self) -> bool:
-        """Whether this process has not been running for a while until just now."""
-        return self._thread is not None and time.monotonic() - self._tick > _FROZEN
+    def was_disturbed(self) -> bool:
+        """Whether signs of life of anybody may have got lost since the last call.
+
+        So it is if this process was stopped until just now, or if the storage was away.
+        """
+        frozen = self._thread is not None and time.monotonic() - self._tick > _FROZEN
+        away, self._away = self._away, False
+        return frozen or away
 
     def close(self) -> None:
         """End the thread."""
@@ -158,6 +164,7 @@ class Beats:
             self.release(trial_id)
             return
         except Exception as error:  # the storage is away; the next sign may get through
+            self._away = True
             _logger.debug(f"No sign of life of trial {trial_id} could be written: {error!r}")
         with self._lock:
             if trial_id in self._held:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from optuna_popnas.search import Plan
 from optuna_popnas.search import prediction_quality
 from optuna_popnas.search import PredictionQuality
 from optuna_popnas.space import Cell
+from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
 
 
@@ -126,8 +127,11 @@ def read_search(study: optuna.Study) -> SearchRecord:
         board = Board(setup.space, max_tries=setup.settings.get("max_tries", 3))
         board.update(facts)
         done = board.is_done
-    attempts: Counter[Cell] = Counter()
-    records = [_trial_record(trial, fact, attempts) for trial, fact in zip(trials, facts)]
+    attempts: Counter[int] = Counter()
+    records = [
+        _trial_record(trial, fact, key, attempts)
+        for trial, fact, key in zip(trials, facts, _cell_keys(facts))
+    ]
     return SearchRecord(
         study_name=study.study_name,
         space=None if setup is None else setup.space,
@@ -179,7 +183,20 @@ def _quality(pairs: list[tuple[float | None, float | None]]) -> PredictionQualit
     return prediction_quality(columns[0], columns[1])
 
 
-def _trial_record(trial: FrozenTrial, fact: Fact, attempts: Counter[Cell]) -> TrialRecord:
+def _cell_keys(facts: Sequence[Fact]) -> list[int]:
+    """Return what equivalent cells have in common, for each trial; 0 where there is no cell."""
+    cells = [fact.cell or Cell() for fact in facts]
+    names = dict.fromkeys(name for cell in cells for name in cell.operators)
+    space = SearchSpace(
+        tuple(names) or ("identity",),
+        max_blocks=max([1, *map(len, cells)]),
+        lookbacks=max([1, *(-value for cell in cells for value in cell.lookbacks)]),
+    )
+    keys: list[int] = CellBatch.from_cells(space, cells).keys.tolist()
+    return [0 if fact.cell is None else key for fact, key in zip(facts, keys)]
+
+
+def _trial_record(trial: FrozenTrial, fact: Fact, key: int, attempts: Counter[int]) -> TrialRecord:
     claim = fact.claim
     wave = role = accuracy = seconds = None
     if claim is not None and claim.cell == fact.cell:
@@ -189,9 +206,8 @@ def _trial_record(trial: FrozenTrial, fact: Fact, attempts: Counter[Cell]) -> Tr
         role = "enqueued"
     attempt = 1
     if fact.cell is not None:
-        canonical = fact.cell.canonical()
-        attempts[canonical] += trial.state != TrialState.WAITING
-        attempt = max(attempts[canonical], 1)
+        attempts[key] += trial.state != TrialState.WAITING
+        attempt = max(attempts[key], 1)
     return TrialRecord(
         number=trial.number,
         state=trial.state.name,

@@ -7,7 +7,7 @@ from datetime import datetime
 import random
 import threading
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -61,6 +61,13 @@ class TrialLost(RuntimeError):
     """Another worker declared this trial dead while it was asking for a cell."""
 
 
+class _Mine(NamedTuple):
+    """A trial of this process."""
+
+    thread: int
+    trial_id: int
+
+
 class Worker:
     """Gets cells for the trials of this process, on one study.
 
@@ -99,7 +106,7 @@ class Worker:
         self._lock = threading.RLock()
         self._unfinished: list[int] = []
         self._trials_seen = 0
-        self._mine: dict[int, int] = {}  # trial number -> thread
+        self._mine: dict[int, _Mine] = {}  # trial number -> who holds it
         self._asking: set[int] = set()
         self._silence: dict[int, float] = {}
         self._checked = False
@@ -109,12 +116,29 @@ class Worker:
 
     def begin(self, trial: FrozenTrial) -> None:
         """Take note of a trial that this process has asked for."""
-        self._mine[trial.number] = threading.get_ident()
         trial_id = attributes.trial_key(trial)
+        earlier = self._held_by_this_thread()
+        self._mine[trial.number] = _Mine(threading.get_ident(), trial_id)
         self._beats.hold(self._study, trial_id)
+        if attributes.in_optimize(self._study):
+            # A thread of `optimize` has one trial at a time, so these never finished.
+            for number in earlier:
+                self._abandon(number)
         if trial.system_attrs.get(attributes.FIXED_PARAMS):
             # It may never ask for a cell, so this is the only place to say whose it is.
             attributes.write_trial(self._study, trial_id, attributes.OWNER, self._signature())
+
+    def _held_by_this_thread(self) -> list[int]:
+        this = threading.get_ident()
+        return [number for number, held in list(self._mine.items()) if held.thread == this]
+
+    def _abandon(self, number: int) -> None:
+        """Fail a trial of this process whose result got lost, so that nobody waits for it."""
+        trial_id = self._mine[number].trial_id
+        reason = f"{DEAD}: its result could not be stored"
+        attributes.finish_trial(self._study, trial_id, TrialState.FAIL, reason=reason)
+        self._beats.release(trial_id)
+        self._mine.pop(number, None)
 
     def acquire(self, trial: FrozenTrial) -> Cell:
         """Get a cell for a trial; wait for it, or make the next plan, if need be.
@@ -128,7 +152,7 @@ class Worker:
         pause, away = _Pause(self._in_memory), _Outage()
         told = False
         self._asking.add(trial.number)
-        self._mine[trial.number] = threading.get_ident()
+        self._mine[trial.number] = _Mine(threading.get_ident(), attributes.trial_key(trial))
         try:
             while True:
                 try:
@@ -244,7 +268,7 @@ class Worker:
         self._trials_seen = len(trials)
         self._unfinished = [n for n in changing if not trials[n].state.is_finished()]
         running = [trials[n] for n in self._unfinished if trials[n].state == TrialState.RUNNING]
-        if self._beats.was_frozen():
+        if self._beats.was_disturbed():
             self._watch.forget()
         self._silence = self._watch.look(running)
         facts = [
@@ -404,7 +428,7 @@ class Worker:
             board = self._board
             blocking = {n for take in board.unsettled() for n in board.holders(take)}
             blocking |= set(board.leaders(len(board.plans))) - {trial.number}
-        mine = {n for n, thread in self._mine.items() if thread == threading.get_ident()}
+        mine = set(self._held_by_this_thread())
         if blocking and blocking <= mine:
             level = board.plans[-1].level
             shown = ", ".join(map(str, sorted(blocking)[:5]))

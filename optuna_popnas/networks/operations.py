@@ -122,6 +122,15 @@ def _same_conv(
 ) -> list[nn.Module]:
     height, width = kernel
     odd = height % 2 == 1 and width % 2 == 1
+    layers: list[nn.Module] = []
+    if stride > 1 and height == width == 1:
+        # Pixels are picked before they are mixed: faster than a strided 1x1 convolution, whose
+        # gradient in oneDNN also writes out of bounds (channels last, two threads, odd batches;
+        # PyTorch 2.14).
+        layers.append(nn.AvgPool2d(1, stride))
+        stride = 1
+    elif not odd:  # an even kernel needs one more pixel on one side, as TensorFlow pads
+        layers.append(nn.ZeroPad2d(((width - 1) // 2, width // 2, (height - 1) // 2, height // 2)))
     conv = nn.Conv2d(
         in_channels,
         out_channels,
@@ -131,11 +140,7 @@ def _same_conv(
         groups=groups,
         bias=bias,
     )
-    layers: list[nn.Module] = [_initialise(conv, fan_in=conv.weight[0].numel())]
-    if not odd:  # an even kernel needs one more pixel on one side, as TensorFlow pads
-        layers.insert(
-            0, nn.ZeroPad2d(((width - 1) // 2, width // 2, (height - 1) // 2, height // 2))
-        )
+    layers.append(_initialise(conv, fan_in=conv.weight[0].numel()))
     return layers
 
 

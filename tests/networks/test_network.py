@@ -261,6 +261,19 @@ def test_channels_last_stays_channels_last() -> None:
     assert layouts and all(layouts)
 
 
+def test_no_strided_1x1_convolutions() -> None:
+    # oneDNN's gradient of them writes out of bounds: crashes with two threads, odd batches.
+    cell = Cell([(-2, "identity", -1, "1x1 conv"), (-3, "1x1 tconv", -1, "2x2 maxpool")])
+    network = build_network(cell, in_channels=3, classes=5)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
+            assert module.stride == (1, 1)
+    images = torch.rand(1, 3, 7, 8)
+    pick = parse_operator("identity").build(3, 4, 2)
+    expected = pick[1](images[:, :, ::2, ::2])
+    torch.testing.assert_close(pick[1](pick[0](images)), expected, rtol=0, atol=0)
+
+
 def test_errors() -> None:
     with pytest.raises(ValueError, match="`in_channels` must be an integer of at least 1"):
         build_network(DEEP, in_channels=0, classes=10)

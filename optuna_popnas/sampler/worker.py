@@ -66,6 +66,7 @@ class _Mine(NamedTuple):
 
     thread: int
     trial_id: int
+    in_optimize: bool
 
 
 class Worker:
@@ -118,15 +119,23 @@ class Worker:
         """Take note of a trial that this process has asked for."""
         trial_id = attributes.trial_key(trial)
         earlier = self._held_by_this_thread()
-        self._mine[trial.number] = _Mine(threading.get_ident(), trial_id)
+        self._hold(trial)
         self._beats.hold(self._study, trial_id)
         if attributes.in_optimize(self._study):
             # A thread of `optimize` has one trial at a time, so these never finished.
             for number in earlier:
-                self._abandon(number)
+                if self._mine[number].in_optimize:
+                    self._abandon(number)
         if trial.system_attrs.get(attributes.FIXED_PARAMS):
             # It may never ask for a cell, so this is the only place to say whose it is.
             attributes.write_trial(self._study, trial_id, attributes.OWNER, self._signature())
+
+    def _hold(self, trial: FrozenTrial) -> None:
+        self._mine[trial.number] = _Mine(
+            threading.get_ident(),
+            attributes.trial_key(trial),
+            attributes.in_optimize(self._study),
+        )
 
     def _held_by_this_thread(self) -> list[int]:
         this = threading.get_ident()
@@ -152,7 +161,7 @@ class Worker:
         pause, away = _Pause(self._in_memory), _Outage()
         told = False
         self._asking.add(trial.number)
-        self._mine[trial.number] = _Mine(threading.get_ident(), attributes.trial_key(trial))
+        self._hold(trial)
         try:
             while True:
                 try:

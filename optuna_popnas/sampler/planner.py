@@ -16,6 +16,7 @@ from optuna_popnas.search import decode_cell
 from optuna_popnas.search import Observation
 from optuna_popnas.search import Plan
 from optuna_popnas.search import plan_level
+from optuna_popnas.search import PlannedCell
 from optuna_popnas.search import PredictorLike
 from optuna_popnas.search import Predictors
 from optuna_popnas.search import Probe
@@ -86,7 +87,8 @@ class Planner:
             config = replace(config, mode="pnas")  # accuracy is the only objective
         if level >= 2:
             predictors = self._predictors(timed, partial(_seed, seed, level, wave))
-        return plan_level(
+        rng = np.random.default_rng([seed, level, wave, _CHOICES])
+        plan = plan_level(
             self.space,
             level,
             observations,
@@ -94,8 +96,22 @@ class Planner:
             predictors,
             wave=wave,
             probes=stored_probes(plans, self.space),
-            rng=np.random.default_rng([seed, level, wave, _CHOICES]),
+            rng=rng,
         )
+        return self._with_reserve(plan, rng) if level == 1 else plan
+
+    def _with_reserve(self, plan: Plan, rng: np.random.Generator) -> Plan:
+        """Add two-block cells at random for workers that would idle at the end of level 1.
+
+        Nothing can be predicted yet, but to know some cells of the next level makes the first
+        predictions better.
+        """
+        if self.config.reserve == 0 or self.space.max_blocks < 2:
+            return plan
+        cells = self.space.expand([planned.cell for planned in plan.cells])
+        rows = rng.permutation(len(cells))[: self.config.reserve]
+        spare = tuple(PlannedCell(cell, "reserve") for cell in cells.take(rows))
+        return replace(plan, cells=(*plan.cells, *spare))
 
     def _predictors(self, timed: bool, seed: Callable[[int], int]) -> Predictors:
         accuracy = self.accuracy or default_predictor("accuracy", self.config.mode)

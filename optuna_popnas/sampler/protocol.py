@@ -367,24 +367,29 @@ def next_move(
     unsettled = board.unsettled()
     upcoming = board.next_level
     # Level 1 needs no prediction, so it does not wait for the empty cell (level 0).
-    if upcoming is not None and (not unsettled or upcoming[0] <= 1):
-        leaders = [other for other in board.leaders(len(board.plans)) if other != number]
-        if leaders:
-            return Wait(f"trial {min(leaders)} is planning level {upcoming[0]}")
-        if rank > 0:
-            return Wait(f"another worker is about to plan level {upcoming[0]}")
+    planning = upcoming is not None and (not unsettled or upcoming[0] <= 1)
+    leaders = [other for other in board.leaders(len(board.plans)) if other != number]
+    if planning and not leaders and rank == 0:
         return MakePlan(len(board.plans))
-    if not unsettled:
+    if not planning and not unsettled:
         return Finish(_ending(board))
-    if board.free(0) is not None:
-        return Wait("other workers are taking the last cells of the level")
     spare = board.free(rank, reserve=True) if speculate else None
     if spare is not None:
         return spare
+    return Wait(_waiting(board, upcoming if planning else None, leaders))
+
+
+def _waiting(board: Board, upcoming: tuple[int, int] | None, leaders: list[int]) -> str:
+    if upcoming is not None:
+        who = f"trial {min(leaders)} is planning" if leaders else "another worker is about to plan"
+        return f"{who} level {upcoming[0]}"
+    if board.free(0) is not None:
+        return "other workers are taking the last cells of the level"
+    unsettled = board.unsettled()
     level = board.plans[-1].level
     trials = sorted(holder for take in unsettled for holder in board.holders(take))
     shown = ", ".join(map(str, trials[:5])) + (", ..." if len(trials) > 5 else "")
-    return Wait(
+    return (
         f"level {level} is complete but for {len(unsettled)} cells that other trials are "
         f"training ({shown})"
     )

@@ -245,6 +245,8 @@ class Worker:
         free = sum(not board.is_held(take) for take in left)
         asking = sum(fact.cell is None for fact in board.open.values()) - len(self._absent())
         ahead = asking + sum(other < number for other in lingering)
+        if self._speculate and board.free(ahead, reserve=True) is not None:
+            return bool(left), True, False
         return bool(left), ahead < free, free < 2 * len(board.open)
 
     def end(self, trial: FrozenTrial) -> None:

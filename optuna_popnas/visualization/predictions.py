@@ -7,7 +7,7 @@ from typing import NamedTuple, TYPE_CHECKING
 from optuna_popnas.search import PredictionQuality
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
-from optuna_popnas.visualization.figure import log_axis
+from optuna_popnas.visualization.figure import log_ticks
 from optuna_popnas.visualization.figure import new_figure
 from optuna_popnas.visualization.study_view import level_of
 from optuna_popnas.visualization.study_view import quality_by_level
@@ -107,7 +107,7 @@ def _draw_predictions(info: PredictionsInfo) -> go.Figure:
             text=[f"trial {trial.number}: {trial.cell}" for trial in trials],
             hovertemplate="measured %{x:.4g}<br>predicted %{y:.4g}<br>%{text}<extra></extra>",
         )
-    kind = log_axis(values) if info.target == "seconds" else "linear"
+    axis = log_ticks(values) if info.target == "seconds" else {"type": "linear"}
     low, high = min(values), max(values)
     figure.add_scatter(
         x=[low, high],
@@ -118,6 +118,6 @@ def _draw_predictions(info: PredictionsInfo) -> go.Figure:
         hoverinfo="skip",
     )
     unit = " (seconds)" if info.target == "seconds" else ""
-    figure.update_xaxes(title_text=f"measured {words}{unit}", type=kind)
-    figure.update_yaxes(title_text=f"predicted {words}{unit}", type=kind)
+    figure.update_xaxes(title_text=f"measured {words}{unit}", **axis)
+    figure.update_yaxes(title_text=f"predicted {words}{unit}", **axis)
     return figure

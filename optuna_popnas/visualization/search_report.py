@@ -110,8 +110,8 @@ def _what(view: StudyView) -> str:
     rows: list[tuple[str, str]] = []
     data = settings.get("data", {})
     if isinstance(data, dict) and data.get("source"):
-        extra = [f"{k} {v}" for k, v in data.items() if k != "source" and v not in (None, "none")]
-        rows.append(("data", ", ".join([str(data["source"]), *extra])))
+        extra = _plain({k: v for k, v in data.items() if k != "source"})
+        rows.append(("data", ", ".join(filter(None, [str(data["source"]), extra]))))
     rows += [
         ("operators", ", ".join(space.operators)),
         ("blocks per cell", f"up to {space.max_blocks}"),
@@ -119,12 +119,11 @@ def _what(view: StudyView) -> str:
         ("cells of that space", f"at most {space.profile()[-1].upper_bound:.3g}"),
     ]
     if view.record.settings:
-        known = {k: v for k, v in view.record.settings.items() if v not in (None, {}, (), [])}
-        rows.append(("search", ", ".join(f"{k} {v}" for k, v in known.items())))
+        rows.append(("search", _plain(view.record.settings)))
     for name in ("network", "training"):
         values = settings.get(name)
         if isinstance(values, dict) and values:
-            rows.append((name, ", ".join(f"{k} {v}" for k, v in values.items())))
+            rows.append((name, _plain(values)))
     if view.record.space is None:
         rows.append(("note", "Read from the trials: another sampler ran this study."))
     body = table(("", ""), rows, plain=True)
@@ -137,6 +136,13 @@ def _what(view: StudyView) -> str:
             f'<div class="wide">{draw_network(best.cell, config)}</div>'
         )
     return section("What was searched", body)
+
+
+def _plain(values: dict[str, Any]) -> str:
+    """Return settings in words; those that are off or left to the machine are not worth a line."""
+    off = (None, False, 0, "auto", "none", {}, (), [])
+    facts = [k if v is True else f"{k} {v}" for k, v in values.items() if v not in off]
+    return ", ".join(facts).replace("_", " ")
 
 
 def _network_config(settings: dict[str, Any]) -> NetworkConfig | None:

@@ -84,7 +84,7 @@ def check(
 @pytest.mark.parametrize("lookbacks", [1, 2, 3])
 def test_random_cells_of_the_paper_space(lookbacks: int) -> None:
     space = SearchSpace(max_blocks=5, lookbacks=lookbacks)
-    cells = random_cells(space, 30, np.random.default_rng(lookbacks))
+    cells = random_cells(space, 12, np.random.default_rng(lookbacks))
     check(CellBatch.from_cells(space, cells), NetworkConfig(), size=(32, 32))
 
 
@@ -100,11 +100,11 @@ def test_random_cells_of_the_paper_space(lookbacks: int) -> None:
 )
 def test_random_cells_with_every_option(config: NetworkConfig) -> None:
     space = SearchSpace(OPERATORS, max_blocks=4, lookbacks=3)
-    check(random_cells(space, 25, np.random.default_rng(0)), config, space=space)
+    check(random_cells(space, 12, np.random.default_rng(0)), config, space=space)
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_cell_and_configuration(data: st.DataObject) -> None:
     space = SearchSpace(OPERATORS, max_blocks=4, lookbacks=data.draw(st.integers(1, 4)))
     blocks = []

@@ -19,6 +19,7 @@ from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.networks.network import Network
 from optuna_popnas.space import Cell
 from optuna_popnas.training.backend import GLOBALS
+from optuna_popnas.training.backend import kernel_library
 from optuna_popnas.training.backend import seeded_globals
 from optuna_popnas.training.backend import training_device
 from optuna_popnas.training.config import TrainingConfig
@@ -30,6 +31,9 @@ from optuna_popnas.training.loop import Training
 from optuna_popnas.training.stacked import can_stack
 from optuna_popnas.training.stacked import StackedNetwork
 
+
+# Bytes of one layer of a stack's activations.
+_STACK_BYTES = 1 << 20
 
 # The fewest and the most steps that a probe times.
 _PROBE_STEPS = (3, 30)
@@ -178,7 +182,7 @@ def train_cell(
     load_lazy_parts()
     memory = PeakMemory(where)
     seeds = tuple(range(seed, seed + training.seeds))
-    groups = [seeds] if len(seeds) == 1 or can_stack(cell, network) else [(s,) for s in seeds]
+    groups = seed_groups(seeds, cell, data, network, training, where)
     folds = [
         _train_fold(cell, data, network, training, group, fold, where, on_epoch)
         for fold in range(training.folds)
@@ -225,6 +229,28 @@ def train_cell(
     )
 
 
+def seed_groups(
+    seeds: tuple[int, ...],
+    cell: Cell,
+    data: ImageData,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    device: torch.device,
+) -> list[tuple[int, ...]]:
+    """Return which seeds are trained together as stacks.
+
+    All of them, where networks of the cell can be stacked. On a CPU with compiled kernels, which
+    are busy with one network already, as many as stay in the core's cache.
+    """
+    size = len(seeds) if can_stack(cell, network) else 1
+    if kernel_library(training, device) is not None:
+        height, width = data.image_size
+        one = 4 * training.batch_size * height * width * network.filters
+        size = min(size, max(_STACK_BYTES // one, 1))
+    stacks = -(-len(seeds) // size)
+    return [tuple(part.tolist()) for part in np.array_split(np.array(seeds), stacks)]
+
+
 def probe_cell(
     cell: Cell,
     data: ImageData,
@@ -250,16 +276,11 @@ def probe_cell(
         Seconds, comparable with those of :func:`train_cell`.
     """
     config = training or TrainingConfig()
+    network = network or NetworkConfig()
+    where = resolve_device(device)
     seeds = tuple(range(seed, seed + config.seeds))
-    stacked = len(seeds) > 1 and can_stack(cell, network or NetworkConfig())
-    run = start_training(
-        cell,
-        data,
-        network or NetworkConfig(),
-        config,
-        seeds=seeds if stacked else seeds[:1],
-        device=device,
-    )
+    group = seed_groups(seeds, cell, data, network, config, where)[0]
+    run = start_training(cell, data, network, config, seeds=group, device=where)
     total = config.epochs * run.steps
     steps = min(max(total // 100, _PROBE_STEPS[0]), _PROBE_STEPS[1])
     return run.probe(steps) * total / len(run.seeds)

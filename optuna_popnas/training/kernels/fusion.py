@@ -23,8 +23,9 @@ Step = Callable[[Tensor], Tensor]
 
 _LANES = 8
 _MOST_TAPS = 121
-# Weights of one group up to which the compiled convolution is at least as fast as PyTorch's.
-_MOST_WEIGHTS = 3000
+# Weights of one group up to which the compiled convolution is at least as fast as PyTorch's, by
+# stride.
+_MOST_WEIGHTS = {1: 3000, 2: 12000}
 # Depthwise convolutions with fewer taps are left to PyTorch on images of more numbers.
 _LARGE_KERNEL = 25
 _LARGE_IMAGE = 8192
@@ -236,7 +237,7 @@ def _conv_window(conv: nn.Conv2d, padding: tuple[int, int, int, int]) -> Window 
     if depthwise:
         if conv.in_channels % _LANES:
             return None
-    elif outside % _LANES or kernel[0] * kernel[1] * inside * outside > _MOST_WEIGHTS:
+    elif outside % _LANES or kernel[0] * kernel[1] * inside * outside > _MOST_WEIGHTS[stride[0]]:
         return None
     own = _pair(conv.padding)
     left, right, top, bottom = padding

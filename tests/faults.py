@@ -51,7 +51,7 @@ from tests.services import Service
 
 
 SPACE = SearchSpace(["identity", "3x3 conv", "2x2 maxpool"], max_blocks=3)
-LEASE = 3.0  # seconds
+LEASE = 6.0  # seconds
 MAX_TRIES = 3
 # Workers are forked from a process that has imported everything, so that they start at once.
 PROCESSES = multiprocessing.get_context("forkserver")

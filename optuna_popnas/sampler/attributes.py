@@ -28,6 +28,10 @@ VERSION = 1
 # each takes a disk's time.
 CLAIM = "popnas"
 
+# User attributes that objectives write.
+DEVICE = "device"
+CALIBRATION = "calibration"  # the seconds are those of the study's reference device
+
 # System attributes of a trial. All values are JSON.
 PLAN = "popnas:plan:"  # + number: a plan, written by the trial that was the leader
 LEAD = "popnas:lead"  # number of the plan that this trial is making

@@ -28,7 +28,7 @@ _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
 DEFAULT_LEASE = 120.0  # seconds
 _TICK = 1.0  # seconds between two looks of the thread that shows signs of life
-_FROZEN = 5.0  # a tick that comes so many seconds late tells that this process was stopped
+_LATE = 2.5  # seconds without a look: the process was stopped, or the storage is very slow
 
 
 # Processes ---------------------------------------------------------------------------------
@@ -125,11 +125,12 @@ class Beats:
     def was_disturbed(self) -> bool:
         """Whether signs of life of anybody may have got lost since the last call.
 
-        So it is if this process was stopped until just now, or if the storage was away.
+        So it is if this process was stopped until just now, or if the storage was away or too
+        slow for its own signs: then those of others may be under way as well.
         """
-        frozen = self._thread is not None and time.monotonic() - self._tick > _FROZEN
+        late = self._thread is not None and time.monotonic() - self._tick > _LATE
         away, self._away = self._away, False
-        return frozen or away
+        return late or away
 
     def close(self) -> None:
         """End the thread."""
@@ -144,7 +145,10 @@ class Beats:
         studies: dict[int, optuna.Study] = {}
         assert self._interval is not None
         while not stop.wait(min(_TICK, self._interval)):
-            now = self._tick = time.monotonic()
+            now = time.monotonic()
+            if now - self._tick > _LATE:
+                self._away = True
+            self._tick = now
             with self._lock:
                 if not self._held:
                     self._thread = None

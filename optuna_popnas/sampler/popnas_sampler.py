@@ -26,6 +26,7 @@ from optuna_popnas.sampler.planner import CostFunction
 from optuna_popnas.sampler.planner import Planner
 from optuna_popnas.sampler.planner import PredictorSpec
 from optuna_popnas.sampler.protocol import INTERRUPTED
+from optuna_popnas.sampler.study_view import StudyView
 from optuna_popnas.sampler.worker import Worker
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.space import Cell
@@ -256,13 +257,7 @@ class POPNASSampler(BaseSampler):
                 lease = self._stale_after
                 if lease is None and not attributes.has_heartbeats(study):
                     lease = DEFAULT_LEASE
-                self._workers[key] = Worker(
-                    study,
-                    self._space,
-                    self._planner,
-                    self._settings,
-                    beats=Beats(None if lease is None else lease / 4),
-                    lease=lease,
-                    speculate=self._speculate,
-                )
+                beats = Beats(None if lease is None else lease / 4)
+                view = StudyView(study, self._space, self._settings, beats=beats, lease=lease)
+                self._workers[key] = Worker(view, self._planner, speculate=self._speculate)
             return self._workers[key]

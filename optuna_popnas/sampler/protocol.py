@@ -24,11 +24,13 @@ from collections import Counter
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from optuna.trial import TrialState
 
 from optuna_popnas.sampler.facts import Fact
+from optuna_popnas.sampler.stored_plans import choose_plan
+from optuna_popnas.sampler.stored_plans import PlanJSON
 from optuna_popnas.search import next_wave
 from optuna_popnas.search import Observation
 from optuna_popnas.search import Plan
@@ -41,15 +43,6 @@ from optuna_popnas.space import SearchSpace
 DEAD = "declared dead"
 INTERRUPTED = "interrupted"
 _MAX_DEATHS = 10  # a cell that takes its process down so often is left out
-
-PlanJSON = dict[str, Any]
-
-
-class Setup(NamedTuple):
-    """What all workers of a study must agree on; stored with the first plan."""
-
-    space: SearchSpace
-    settings: dict[str, Any]
 
 
 class Take(NamedTuple):
@@ -78,43 +71,6 @@ class Finish(NamedTuple):
 
 
 Move = Take | MakePlan | Wait | Finish
-
-
-def choose_plan(candidates: dict[int, PlanJSON]) -> int:
-    """Return the number of the trial whose plan holds, of all that carry one.
-
-    Args:
-        candidates: Trial number -> what it carries.
-    """
-    fenced = {number for data in candidates.values() for number in data["fenced"]}
-    return min(set(candidates) - fenced or candidates)
-
-
-def find_plans(facts: Iterable[Fact], space: SearchSpace) -> tuple[Plan, ...]:
-    """Return all plans of a study in order."""
-    candidates = _candidates(facts)
-    plans: list[Plan] = []
-    while len(plans) in candidates:
-        carried = candidates[len(plans)]
-        plans.append(Plan.from_json(carried[choose_plan(carried)]["plan"], space))
-    return tuple(plans)
-
-
-def find_setup(facts: Iterable[Fact]) -> Setup | None:
-    """Return the setup of a study, None if it has not begun."""
-    first = _candidates(facts).get(0)
-    if not first:
-        return None
-    setup = first[choose_plan(first)]["setup"]
-    return Setup(SearchSpace(**setup["space"]), setup["settings"])
-
-
-def _candidates(facts: Iterable[Fact]) -> dict[int, dict[int, PlanJSON]]:
-    candidates: dict[int, dict[int, PlanJSON]] = defaultdict(dict)
-    for fact in facts:
-        for number, data in fact.plans:
-            candidates[number][fact.number] = data
-    return candidates
 
 
 class Board:

@@ -17,8 +17,8 @@ from optuna_popnas.sampler import attributes
 from optuna_popnas.sampler.facts import Fact
 from optuna_popnas.sampler.facts import read_fact
 from optuna_popnas.sampler.protocol import Board
-from optuna_popnas.sampler.protocol import find_plans
-from optuna_popnas.sampler.protocol import find_setup
+from optuna_popnas.sampler.stored_plans import find_plans
+from optuna_popnas.sampler.stored_plans import find_setup
 from optuna_popnas.search import pareto_front
 from optuna_popnas.search import Plan
 from optuna_popnas.search import prediction_quality

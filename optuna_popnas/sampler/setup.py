@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optuna_popnas.sampler.protocol import Setup
+from optuna_popnas.sampler.stored_plans import Setup
 from optuna_popnas.space import SearchSpace
 
 

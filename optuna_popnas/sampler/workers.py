@@ -13,6 +13,7 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 import time
 
 
@@ -79,6 +80,7 @@ def launch_workers(
     environment: Mapping[str, str] | None = None,
     grace: float = 30.0,
     say: Say = print,
+    on_poll: Callable[[], None] | None = None,
 ) -> WorkersReport:
     """Run workers until all have ended; start again those that crash.
 
@@ -90,6 +92,7 @@ def launch_workers(
         environment: More environment variables.
         grace: Seconds that workers have to end after Ctrl-C before they are killed.
         say: Tells the user what happens, a line each.
+        on_poll: Called a few times per second, to show progress.
 
     Returns:
         How they ended. A worker that crashes three times in a row soon after its start is not
@@ -109,18 +112,22 @@ def launch_workers(
             variables["CUDA_VISIBLE_DEVICES"] = _share(gpus, index, count)
         places.append(_Place(variables))
     report = WorkersReport()
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGTERM, _interrupt) if in_main_thread else None
     try:
         for place in places:
             _start(place, command)
         while _watch(places, command, report, say):
+            if on_poll is not None:
+                on_poll()
             time.sleep(_POLL)
     except KeyboardInterrupt:
         report.interrupted = True
         say("Ending the workers. The same command goes on where they were.")
         _end(places, grace)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, previous)
         _end(places, 0.0)
     report.codes = [1 if place.code is None else place.code for place in places]
     return report

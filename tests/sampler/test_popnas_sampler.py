@@ -441,7 +441,7 @@ def test_keyboard_interrupt_while_waiting(
         if len(naps) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("optuna_popnas.sampler.worker.time.sleep", interrupt)
+    monkeypatch.setattr("optuna_popnas.sampler.waiting.time.sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         blocked.optimize(objective_of(space))
     assert read_search(blocked).trials[-1].reason == "interrupted by the keyboard"

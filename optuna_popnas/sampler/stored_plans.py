@@ -1,0 +1,58 @@
+"""The plans that trials carry, and which of them hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from optuna_popnas.sampler.facts import Fact
+from optuna_popnas.search import Plan
+from optuna_popnas.space import SearchSpace
+
+
+PlanJSON = dict[str, Any]
+
+
+class Setup(NamedTuple):
+    """What all workers of a study must agree on; stored with the first plan."""
+
+    space: SearchSpace
+    settings: dict[str, Any]
+
+
+def choose_plan(candidates: dict[int, PlanJSON]) -> int:
+    """Return the number of the trial whose plan holds, of all that carry one.
+
+    Args:
+        candidates: Trial number -> what it carries.
+    """
+    fenced = {number for data in candidates.values() for number in data["fenced"]}
+    return min(set(candidates) - fenced or candidates)
+
+
+def find_plans(facts: Iterable[Fact], space: SearchSpace) -> tuple[Plan, ...]:
+    """Return all plans of a study in order."""
+    candidates = _candidates(facts)
+    plans: list[Plan] = []
+    while len(plans) in candidates:
+        carried = candidates[len(plans)]
+        plans.append(Plan.from_json(carried[choose_plan(carried)]["plan"], space))
+    return tuple(plans)
+
+
+def find_setup(facts: Iterable[Fact]) -> Setup | None:
+    """Return the setup of a study, None if it has not begun."""
+    first = _candidates(facts).get(0)
+    if not first:
+        return None
+    setup = first[choose_plan(first)]["setup"]
+    return Setup(SearchSpace(**setup["space"]), setup["settings"])
+
+
+def _candidates(facts: Iterable[Fact]) -> dict[int, dict[int, PlanJSON]]:
+    candidates: dict[int, dict[int, PlanJSON]] = defaultdict(dict)
+    for fact in facts:
+        for number, data in fact.plans:
+            candidates[number][fact.number] = data
+    return candidates

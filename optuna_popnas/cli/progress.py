@@ -26,7 +26,7 @@ def describe(summary: SearchSummary) -> tuple[int, int, str, str]:
     now = next((row for row in summary.levels if row.level == summary.level), None)
     done, total = (0, 1) if now is None else (now.trained, max(now.planned, 1))
     before = "starting" if now is None else f"level {now.level} of {summary.max_blocks}"
-    parts = [f"{summary.complete} cells in all"]
+    parts: list[str] = []
     waiting = [worker for worker in summary.workers if worker.cell is None]
     if now is not None and done >= total and waiting:
         parts.append("planning the next level")
@@ -49,12 +49,13 @@ class SearchBar:
 
         self._study = study
         self._next = 0.0
-        self._level: int | None = None
         self._bar: Any = tqdm(
             total=1,
+            desc="starting",
+            postfix="",
             disable=None,  # quiet when there is no terminal
             file=sys.stderr,
-            bar_format="{desc} |{bar:24}| {n_fmt} of {total_fmt} cells, {postfix}",
+            bar_format="{desc} |{bar:20}| {n_fmt} of {total_fmt} cells{postfix}",
             dynamic_ncols=True,
             leave=False,
         )
@@ -86,18 +87,13 @@ class SearchBar:
 
 def watch(study: optuna.Study, command: Sequence[str], workers: int | None) -> int:
     """Start workers, show progress until they end; returns the exit code."""
-    import subprocess
+    from optuna_popnas.sampler.workers import launch_workers
 
     bar = SearchBar(study)
-    processes = [subprocess.Popen(list(command)) for _ in range(workers or 1)]
     try:
-        while any(process.poll() is None for process in processes):
-            bar.update()
-            time.sleep(0.2)
-    except KeyboardInterrupt:
-        for process in processes:
-            process.wait()
-        raise
+        report = launch_workers(command, workers, say=bar.write, on_poll=bar.update)
     finally:
         bar.close()
-    return max(abs(process.returncode) for process in processes)
+    if report.interrupted:
+        return 130
+    return 0 if report.ok else 2 if 2 in report.codes else 1

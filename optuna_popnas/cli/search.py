@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="check the settings, print them, and end"
     )
+    parser.add_argument(
+        "--slurm",
+        type=int,
+        metavar="N",
+        help="print a SLURM array script of N workers with this command, and end",
+    )
     parser.add_argument("--as-worker", action="store_true", help=argparse.SUPPRESS)
     add_section_options(parser, list(sections()))
 
@@ -51,11 +57,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         print(json.dumps(full_settings(settings), indent=2))
         return 0
+    if arguments.slurm is not None:
+        print(slurm_text(sys.argv[1:], arguments.slurm, settings), end="")
+        return 0
     study = open_study(settings)
     if arguments.as_worker:
+        from optuna_popnas.cli.work import TooManyFailures
         from optuna_popnas.cli.work import work
 
-        return work(study, settings)
+        try:
+            return work(study, settings)
+        except TooManyFailures as error:
+            # As hopeless as a wrong setting: it must not be started again.
+            raise ConfigError(str(error)) from None
     from optuna_popnas.cli.progress import watch
     from optuna_popnas.visualization import summarize
     from optuna_popnas.visualization import view_study
@@ -72,6 +86,30 @@ def run(arguments: argparse.Namespace) -> int:
 def worker_command(argv: Sequence[str]) -> list[str]:
     """Return the command of one worker: this one, marked."""
     return [sys.executable, "-m", "optuna_popnas", *argv, "--as-worker"]
+
+
+def slurm_text(argv: Sequence[str], workers: int, settings: SearchSettings) -> str:
+    """Return the SLURM script of a search.
+
+    Raises:
+        ConfigError: There is no worker, or the storage is a file of this machine.
+    """
+    from optuna_popnas.sampler.workers import slurm_script
+
+    if workers < 1:
+        raise ConfigError(f"`--slurm` must be at least 1, but got {workers}.")
+    if settings.study.storage.startswith("sqlite"):
+        raise ConfigError(
+            "Workers on several machines need a storage that all of them reach, but got "
+            f"{settings.study.storage!r}. Use postgresql://... or a journal on a shared disk."
+        )
+    words = [word for word in argv if not word.startswith("--slurm=")]
+    if "--slurm" in words:
+        at = words.index("--slurm")
+        del words[at : at + 2]
+    command = ["optuna-popnas", *words, "--workers", "1"]
+    cpu = settings.study.device == "cpu"
+    return slurm_script(command, workers, name=settings.study_name, gpus=0 if cpu else 1)
 
 
 def open_study(settings: SearchSettings) -> optuna.Study:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+import logging
 from typing import Any, TYPE_CHECKING
 
 from optuna_popnas.cli.config import SearchSettings
@@ -35,6 +36,8 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    for name in ("optuna.study._optimize", "optuna.study.study"):
+        logging.getLogger(name).addFilter(_quiet_ends)
     data = load_data(settings)
     objective = make_objective(settings, data)
     study.sampler = settings.make_sampler(
@@ -47,6 +50,14 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
         objective, callbacks=callbacks, catch=(Exception,), timeout=settings.study.timeout
     )
     return 0
+
+
+def _quiet_ends(record: logging.LogRecord) -> bool:
+    """Leave out what Optuna says of Ctrl-C, a traceback, and what it says of a failure twice."""
+    error = record.exc_info[1] if record.exc_info else None
+    return (
+        not isinstance(error, KeyboardInterrupt) and "with value None" not in record.getMessage()
+    )
 
 
 def load_data(settings: SearchSettings) -> ImageData:

@@ -12,6 +12,7 @@ from optuna_popnas.visualization.figure import new_figure
 from optuna_popnas.visualization.study_view import level_of
 from optuna_popnas.visualization.study_view import StudyLike
 from optuna_popnas.visualization.study_view import view_study
+from optuna_popnas.visualization.summary import is_failure
 
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _get_pareto_front_info(study: StudyLike) -> ParetoFrontInfo:
         view.front,
         view.metric_names,
         timed,
-        sum(trial.state == "FAIL" for trial in view.trials),
+        sum(map(is_failure, view.trials)),
     )
 
 

@@ -140,7 +140,7 @@ def _what(view: StudyView) -> str:
 
 def _plain(values: dict[str, Any]) -> str:
     """Return settings in words; those that are off or left to the machine are not worth a line."""
-    off = (None, False, 0, "auto", "none", {}, (), [])
+    off: tuple[Any, ...] = (None, False, 0, "auto", "none", {}, (), [])
     facts = [k if v is True else f"{k} {v}" for k, v in values.items() if v not in off]
     return ", ".join(facts).replace("_", " ")
 

@@ -78,7 +78,7 @@ class SearchSummary(NamedTuple):
         level: The level that is being trained, or was trained last; None before the first.
         max_blocks: The last level; None if not known.
         complete: Trained cells.
-        failed: Failed trainings.
+        failed: Failed trainings; those that were interrupted are not counted.
         workers: Workers with a running trial; those that wait have no cell.
         best_accuracy: Of all cells.
         front: Trials that no other one dominates, the most accurate first.
@@ -196,7 +196,7 @@ def summarize(study: StudyLike) -> SearchSummary:
         level=level,
         max_blocks=None if record.space is None else record.space.max_blocks,
         complete=len(view.complete),
-        failed=sum(trial.state == "FAIL" and trial.cell is not None for trial in view.trials),
+        failed=sum(map(is_failure, view.trials)),
         workers=tuple(
             WorkerSummary(trial.worker or "unknown", trial.number, trial.cell, trial.started)
             for trial in running
@@ -209,6 +209,16 @@ def summarize(study: StudyLike) -> SearchSummary:
         seconds_left=_seconds_left(view, levels) if state == "running" and searched else None,
         levels=levels,
     )
+
+
+def is_failure(trial: TrialRecord) -> bool:
+    """Whether a training failed, rather than being interrupted or lost with its worker."""
+    from optuna_popnas.sampler.protocol import DEAD
+    from optuna_popnas.sampler.protocol import INTERRUPTED
+
+    if trial.state != "FAIL" or trial.cell is None:
+        return False
+    return not (trial.reason or "").startswith((DEAD, INTERRUPTED))
 
 
 def _summarize_levels(view: StudyView) -> tuple[LevelSummary, ...]:
@@ -249,7 +259,10 @@ def _seconds_left(view: StudyView, levels: Sequence[LevelSummary]) -> float | No
     ends = sorted(t.finished for t in view.complete if t.finished is not None)[-_RECENT:]
     if len(ends) < 2 or view.record.space is None:
         return None
-    pace = (ends[-1] - ends[0]).total_seconds() / (len(ends) - 1)
+    gaps = sorted((b - a).total_seconds() for a, b in zip(ends, ends[1:]))
+    # A search that was interrupted has a long gap, which says nothing of its pace.
+    gaps = [gap for gap in gaps if gap <= 10 * gaps[len(gaps) // 2]]
+    pace = sum(gaps) / len(gaps)
     now = levels[-1] if levels else None
     if now is None:
         return None

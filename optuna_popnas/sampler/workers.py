@@ -6,7 +6,7 @@ other: the study's storage is all they share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field
 import os
@@ -79,6 +79,7 @@ def launch_workers(
     gpus: Sequence[str] | None = None,
     environment: Mapping[str, str] | None = None,
     grace: float = 30.0,
+    hopeless: Collection[int] = (2,),
     say: Say = print,
     on_poll: Callable[[], None] | None = None,
 ) -> WorkersReport:
@@ -91,6 +92,8 @@ def launch_workers(
             out. With fewer workers than GPUs each gets several.
         environment: More environment variables.
         grace: Seconds that workers have to end after Ctrl-C before they are killed.
+        hopeless: Exit codes, such as that of a wrong setting, after which no worker is started
+            again: it would end in the same way.
         say: Tells the user what happens, a line each.
         on_poll: Called a few times per second, to show progress.
 
@@ -117,7 +120,7 @@ def launch_workers(
     try:
         for place in places:
             _start(place, command)
-        while _watch(places, command, report, say):
+        while _watch(places, command, report, hopeless, say):
             if on_poll is not None:
                 on_poll()
             time.sleep(_POLL)
@@ -149,7 +152,11 @@ def _start(place: _Place, command: Sequence[str]) -> None:
 
 
 def _watch(
-    places: Sequence[_Place], command: Sequence[str], report: WorkersReport, say: Say
+    places: Sequence[_Place],
+    command: Sequence[str],
+    report: WorkersReport,
+    hopeless: Collection[int],
+    say: Say,
 ) -> bool:
     """Start crashed workers again; return whether any is at work."""
     for index, place in enumerate(places):
@@ -158,8 +165,8 @@ def _watch(
         code = place.process.poll()
         if code is None:
             continue
-        if code == 0:
-            place.code = 0
+        if code == 0 or code in hopeless:
+            place.code = code
             continue
         quick = time.monotonic() - place.started < _QUICK
         place.quick_ends = place.quick_ends + 1 if quick else 0

@@ -68,6 +68,7 @@ class StudyView:
         self.lock = threading.RLock()
         self.mine: dict[int, Held] = {}  # by trial number
         self.asking: set[int] = set()
+        self._left_behind: set[int] = set()
         self._beats = beats
         self._watch = Watch(None if self.in_memory else lease)
         self._unfinished: list[int] = []
@@ -80,19 +81,17 @@ class StudyView:
 
     def begin(self, trial: FrozenTrial) -> None:
         """Take note of a trial that this process has asked for."""
-        earlier = self.held_by_this_thread()
+        if attributes.in_optimize(self.study):
+            # A thread of `optimize` has one trial at a time. Its earlier ones have finished, or
+            # their results could not be stored.
+            earlier = self.held_by_this_thread()
+            self._left_behind.update(n for n in earlier if self.mine[n].in_optimize)
         self.hold(trial)
         self._beats.hold(self.study, attributes.trial_key(trial))
-        if attributes.in_optimize(self.study):
-            # A thread of `optimize` has one trial at a time, so these never finished.
-            for number in earlier:
-                if self.mine[number].in_optimize:
-                    self._abandon(number)
 
     def end(self, trial: FrozenTrial) -> None:
-        """Forget a trial of this process that is about to finish."""
+        """Show no more signs of life on a trial that is about to finish."""
         self._beats.release(attributes.trial_key(trial))
-        self.mine.pop(trial.number, None)
 
     def hold(self, trial: FrozenTrial) -> None:
         self.mine[trial.number] = Held(
@@ -104,14 +103,6 @@ class StudyView:
     def held_by_this_thread(self) -> list[int]:
         this = threading.get_ident()
         return [number for number, held in list(self.mine.items()) if held.thread == this]
-
-    def _abandon(self, number: int) -> None:
-        """Fail a trial of this process whose result got lost, so that nobody waits for it."""
-        trial_id = self.mine[number].trial_id
-        reason = f"{DEAD}: its result could not be stored"
-        attributes.finish_trial(self.study, trial_id, TrialState.FAIL, reason=reason)
-        self._beats.release(trial_id)
-        self.mine.pop(number, None)
 
     # Reading ---------------------------------------------------------------------------
 
@@ -126,6 +117,9 @@ class StudyView:
         changing = [*self._unfinished, *range(self._trials_seen, len(trials))]
         self._trials_seen = len(trials)
         self._unfinished = [n for n in changing if not trials[n].state.is_finished()]
+        for number in set(changing).difference(self._unfinished):
+            self.mine.pop(number, None)
+            self._left_behind.discard(number)
         running = [trials[n] for n in self._unfinished if trials[n].state == TrialState.RUNNING]
         if self._beats.was_disturbed():
             self._watch.forget()
@@ -204,11 +198,7 @@ class StudyView:
         """Finish the trials of dead workers; return whether there were any."""
         buried = False
         for trial in running:
-            if self.in_memory or trial.number in self.mine:
-                continue
-            if process_of(trial) is None and trial.params:
-                continue  # another sampler's
-            why = self._watch.death(trial, self._silence[trial.number])
+            why = self._death(trial)
             if why is None:
                 continue
             result = trial.system_attrs.get(attributes.RESULT)
@@ -223,6 +213,17 @@ class StudyView:
                 buried = True
                 _logger.warning(f"Trial {trial.number} was {DEAD}: {why}.")
         return buried
+
+    def _death(self, trial: FrozenTrial) -> str | None:
+        """Return why a running trial counts as dead, or None."""
+        if trial.number in self._left_behind:
+            self._beats.release(attributes.trial_key(trial))
+            return "its result could not be stored"
+        if self.in_memory or trial.number in self.mine:
+            return None
+        if process_of(trial) is None and trial.params:
+            return None  # another sampler's
+        return self._watch.death(trial, self._silence[trial.number])
 
     def _is_silent_stranger(self, trial: FrozenTrial) -> bool:
         """Whether to disregard a running trial: another sampler's, and perhaps dead."""

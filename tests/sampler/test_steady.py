@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState
+import pytest
+
+from optuna_popnas import SearchSpace
+from optuna_popnas.sampler import read_search
+from optuna_popnas.sampler.steady import optimize_steadily
+from optuna_popnas.sampler.steady import try_steadily
+from tests.sampler.toys import made_up
+
+
+Make = Callable[..., optuna.Study]
+
+
+class Flaky:
+    """Makes a method of a storage fail a few times."""
+
+    def __init__(self, storage: object, method: str, failures: int) -> None:
+        self.left = failures
+        original = getattr(storage, method)
+
+        def call(*args: object, **kwargs: object) -> object:
+            if self.left:
+                self.left -= 1
+                raise StorageInternalError("away")
+            return original(*args, **kwargs)
+
+        setattr(storage, method, call)
+
+
+@pytest.fixture(autouse=True)
+def no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
+    nap = time.sleep
+    monkeypatch.setattr("optuna_popnas.sampler.steady.time.sleep", lambda s: nap(min(s, 0.01)))
+
+
+@pytest.mark.parametrize("method", ["create_new_trial", "set_trial_param", "get_all_trials"])
+def test_a_storage_that_is_away_for_a_moment(
+    make_study: Make, space: SearchSpace, method: str
+) -> None:
+    study = make_study()
+    calls = []
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        calls.append(trial.number)
+        if len(calls) == 10:
+            Flaky(study._storage, method, failures=3)
+        return made_up(space, space.suggest(trial))
+
+    optimize_steadily(study, objective)
+    assert read_search(study).done
+
+
+def test_a_result_that_could_not_be_stored_is_measured_again(
+    make_study: Make, space: SearchSpace
+) -> None:
+    study = make_study()
+    flaky: list[Flaky] = []
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        cell = space.suggest(trial)
+        if trial.number == 5:
+            # Telling fails, so the trial goes on running while its worker takes another one.
+            flaky.append(Flaky(study._storage, "set_trial_state_values", failures=1))
+        return made_up(space, cell)
+
+    optimize_steadily(study, objective)
+    search = read_search(study)
+    assert search.done
+    assert search.trials[5].state == "FAIL"
+    assert search.trials[5].reason == "declared dead: its result could not be stored"
+
+
+def test_a_trial_that_others_declared_dead(make_study: Make, space: SearchSpace) -> None:
+    study = make_study()
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        cell = space.suggest(trial)
+        if trial.number == 5:
+            study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        return made_up(space, cell)
+
+    optimize_steadily(study, objective)
+    assert read_search(study).done
+
+
+def test_errors_of_the_objective_are_raised(make_study: Make) -> None:
+    with pytest.raises(ZeroDivisionError):
+        optimize_steadily(make_study(), lambda trial: 1 / 0)
+
+
+def test_patience_ends(make_study: Make, space: SearchSpace) -> None:
+    study = make_study()
+    Flaky(study._storage, "create_new_trial", failures=10**9)
+    with pytest.raises(StorageInternalError):
+        optimize_steadily(study, lambda t: made_up(space, space.suggest(t)), patience=0.2)
+
+
+def test_limits_hold_over_all_calls(make_study: Make, space: SearchSpace) -> None:
+    study = make_study()
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        if trial.number == 3:
+            Flaky(study._storage, "create_new_trial", failures=2)
+        return made_up(space, space.suggest(trial))
+
+    optimize_steadily(study, objective, n_trials=8)
+    assert len(study.trials) == 8
+    started = time.monotonic()
+    optimize_steadily(
+        study, lambda t: (time.sleep(0.2), made_up(space, space.suggest(t)))[1], timeout=0.5
+    )
+    assert time.monotonic() - started < 5
+
+
+def test_opening_is_tried_again() -> None:
+    calls = []
+
+    def open_study() -> int:
+        calls.append(1)
+        if len(calls) < 3:
+            raise ConnectionRefusedError("not yet")
+        return 7
+
+    assert try_steadily(open_study) == 7
+    with pytest.raises(KeyError):
+        try_steadily(lambda: {}["missing"])

@@ -10,21 +10,27 @@ if TYPE_CHECKING:
     from optuna_popnas.predictors.base import Predictor
     from optuna_popnas.predictors.catboost_time import CatBoostTimePredictor
     from optuna_popnas.predictors.catboost_time import CatBoostTimePredictor as TimePredictor
+    from optuna_popnas.predictors.gp_accuracy import GaussianProcessAccuracyPredictor
+    from optuna_popnas.predictors.gp_accuracy import (
+        GaussianProcessAccuracyPredictor as AccuracyPredictor,
+    )
     from optuna_popnas.predictors.linear_time import NNLSTimePredictor
     from optuna_popnas.predictors.linear_time import RidgeTimePredictor
     from optuna_popnas.predictors.lstm import LSTMAccuracyPredictor
-    from optuna_popnas.predictors.lstm import LSTMAccuracyPredictor as AccuracyPredictor
-    from optuna_popnas.predictors.reindex import operator_scores
-    from optuna_popnas.predictors.reindex import operator_scores_v1
     from optuna_popnas.predictors.nine_features import TIME_FEATURES
     from optuna_popnas.predictors.nine_features import time_features
     from optuna_popnas.predictors.popnas_v1 import v1_features
+    from optuna_popnas.predictors.reindex import operator_scores
+    from optuna_popnas.predictors.reindex import operator_scores_v1
+    from optuna_popnas.predictors.spread import spread_cells
+    from optuna_popnas.predictors.structure import structural_features
     from optuna_popnas.predictors.xgboost_time import XGBoostTimePredictor
 
 # Loaded when first asked for: CatBoost and PyTorch take seconds to import.
 _HOMES = {
-    "AccuracyPredictor": ("lstm", "LSTMAccuracyPredictor"),
+    "AccuracyPredictor": ("gp_accuracy", "GaussianProcessAccuracyPredictor"),
     "CatBoostTimePredictor": ("catboost_time", "CatBoostTimePredictor"),
+    "GaussianProcessAccuracyPredictor": ("gp_accuracy", "GaussianProcessAccuracyPredictor"),
     "LSTMAccuracyPredictor": ("lstm", "LSTMAccuracyPredictor"),
     "NNLSTimePredictor": ("linear_time", "NNLSTimePredictor"),
     "Predictor": ("base", "Predictor"),
@@ -32,6 +38,8 @@ _HOMES = {
     "TIME_FEATURES": ("nine_features", "TIME_FEATURES"),
     "TimePredictor": ("catboost_time", "CatBoostTimePredictor"),
     "XGBoostTimePredictor": ("xgboost_time", "XGBoostTimePredictor"),
+    "spread_cells": ("spread", "spread_cells"),
+    "structural_features": ("structure", "structural_features"),
     "operator_scores": ("reindex", "operator_scores"),
     "operator_scores_v1": ("reindex", "operator_scores_v1"),
     "time_features": ("nine_features", "time_features"),
@@ -41,6 +49,7 @@ _HOMES = {
 __all__ = [
     "AccuracyPredictor",
     "CatBoostTimePredictor",
+    "GaussianProcessAccuracyPredictor",
     "LSTMAccuracyPredictor",
     "NNLSTimePredictor",
     "Predictor",
@@ -50,6 +59,8 @@ __all__ = [
     "XGBoostTimePredictor",
     "operator_scores",
     "operator_scores_v1",
+    "spread_cells",
+    "structural_features",
     "time_features",
     "v1_features",
 ]

@@ -26,8 +26,8 @@ class Columns(NamedTuple):
         output: ``(b, m)`` whether no other block reads this one.
     """
 
-    inputs: npt.NDArray[np.intp]
-    operators: npt.NDArray[np.intp]
+    inputs: npt.NDArray[np.int8]
+    operators: npt.NDArray[np.int8]
     present: npt.NDArray[np.bool_]
     inner: npt.NDArray[np.bool_]
     output: npt.NDArray[np.bool_]
@@ -44,21 +44,27 @@ class Columns(NamedTuple):
             ``(m,)`` values; anything where the branch reads a lookback.
         """
         size = values.shape[1]
-        flat = np.maximum(self.inputs[block, branch], 0) * size + np.arange(size)
-        return values.reshape(-1)[flat]
+        flat = np.maximum(self.inputs[block, branch], 0).astype(np.intp)
+        flat *= size
+        flat += np.arange(size)
+        return np.take(values.reshape(-1), flat)
 
 
-def columns(batch: CellBatch) -> Iterator[tuple[slice, Columns]]:
+def columns(batch: CellBatch, *, chunk: int = CHUNK) -> Iterator[tuple[slice, Columns]]:
     """Yield a batch chunk by chunk, with the rows that each chunk stands for."""
     width = batch.encoding.shape[1]
-    for start in range(0, len(batch), CHUNK):
-        rows = slice(start, start + CHUNK)
-        encoding = batch.encoding[rows].transpose(1, 2, 0)
+    full = bool((batch.lengths == width).all())
+    for start in range(0, len(batch), chunk):
+        rows = slice(start, start + chunk)
+        encoding = np.ascontiguousarray(batch.encoding[rows].transpose(1, 2, 0))
+        inputs, operators = encoding[:, 0::2], encoding[:, 1::2]
         present = np.arange(width)[:, None] < batch.lengths[rows]
-        inputs = np.where(present[:, None], encoding[:, 0::2], -1).astype(np.intp)
-        operators = np.where(present[:, None], encoding[:, 1::2], 0).astype(np.intp)
+        if not full:
+            inputs = np.where(present[:, None], inputs, np.int8(-1))
+            operators = np.where(present[:, None], operators, np.int8(0))
         output = present.copy()
         for block in range(width):
             for later in range(block + 1, width):
-                output[block] &= (inputs[later] != block).all(axis=0)
+                output[block] &= inputs[later, 0] != block
+                output[block] &= inputs[later, 1] != block
         yield rows, Columns(inputs, operators, present, inputs >= 0, output)

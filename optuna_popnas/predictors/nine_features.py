@@ -29,6 +29,9 @@ TIME_FEATURES: tuple[str, ...] = (
 )
 
 
+_FAR = np.int8(127)
+
+
 def time_features(
     cells: Sequence[Cell], scores: Mapping[str, float], total_cells: int = 8
 ) -> FloatArray:
@@ -67,38 +70,47 @@ def time_features(
 
 def _fill(features: FloatArray, chunk: Columns, table: FloatArray) -> None:
     blocks, _, size = chunk.inputs.shape
-    slot = np.where(chunk.present[:, None], table[chunk.operators], 0.0)  # (b, 2, m)
-    block = slot.sum(axis=1)
-    total = block.sum(axis=0)
-    lookback = np.where(chunk.inner, 0.0, slot).sum(axis=(0, 1))
-    concat = chunk.output.sum(axis=0)
-    first = np.where(chunk.present[:, None] & ~chunk.inner, chunk.inputs, 0).min((0, 1), initial=0)
-    nearest = np.where(chunk.present[:, None] & ~chunk.inner, chunk.inputs, -127)
-    last = nearest.max((0, 1), initial=-127)
-
-    depth = np.zeros((blocks, size), dtype=np.int64)
-    ancestors = np.zeros((blocks, size), dtype=np.int64)  # bit j: block j, or itself, is below
-    heaviest = np.zeros(size)
+    depth = np.zeros((blocks, size), dtype=np.int8)
+    ancestors = np.zeros((blocks, size), dtype=np.int32)  # bit j: block j, or itself, is below
+    score = np.zeros((blocks, size))
+    heaviest, lookback = np.zeros(size), np.zeros(size)
+    concat, dependencies = np.zeros(size, dtype=np.int8), np.zeros(size, dtype=np.int8)
+    first = np.full(size, _FAR, dtype=np.int8)  # how far the farthest lookback is, and
+    last = np.full(size, -_FAR, dtype=np.int8)  # the nearest one
     for i in range(blocks):
         depth[i] = chunk.present[i]
         ancestors[i] = 1 << i
+        concat += chunk.output[i]
+        paths = []
         for branch in range(2):
-            inner = chunk.inner[i, branch]
-            path = slot[i, branch]
+            inner, source = chunk.inner[i, branch], chunk.inputs[i, branch]
+            slot = np.take(table, chunk.operators[i, branch]) * chunk.present[i]
+            score[i] += slot
+            lookback += np.where(inner, 0.0, slot)
+            outer = chunk.present[i] & ~inner
+            np.minimum(first, np.where(outer, source, _FAR), out=first)
+            np.maximum(last, np.where(outer, source, -_FAR), out=last)
             if i:
-                below = np.where(inner, chunk.pick(ancestors, i, branch), 0)
+                dependencies += inner
+                below = chunk.pick(ancestors, i, branch) * inner
                 ancestors[i] |= below
-                deeper = np.where(inner, chunk.pick(depth, i, branch) + 1, 0)
+                deeper = (chunk.pick(depth, i, branch) + np.int8(1)) * inner
                 np.maximum(depth[i], deeper, out=depth[i])
                 for j in range(i):
-                    path = path + block[j] * ((below >> j) & 1)
-            np.maximum(heaviest, np.where(chunk.output[i], path, 0.0), out=heaviest)
+                    slot = slot + np.where(below & (1 << j), score[j], 0.0)
+            paths.append(slot)
+        np.maximum(heaviest, np.where(chunk.output[i], np.maximum(*paths), 0.0), out=heaviest)
 
+    total = np.zeros(size)
+    deepest = np.zeros(size, dtype=np.int8)
+    for i in range(blocks):
+        total += score[i]
+        np.maximum(deepest, depth[i], out=deepest)
     features[:, 2] = total
     features[:, 3] = np.where(concat > 1, concat, 0)
-    features[:, 4] = (last > -127) & (first != last)
-    features[:, 5] = depth.max(axis=0, initial=0)
-    features[:, 6] = chunk.inner.sum(axis=(0, 1))
+    features[:, 4] = (last > -_FAR) & (first != last)
+    features[:, 5] = deepest
+    features[:, 6] = dependencies
     safe = np.where(total > 0, total, 1.0)
     features[:, 7] = np.where(total > 0, heaviest / safe, 1.0)
     features[:, 8] = np.where(total > 0, lookback / safe, 1.0)
@@ -113,10 +125,17 @@ def _as_batch(cells: Sequence[Cell], scores: Mapping[str, float]) -> CellBatch:
             lookbacks=max([1, *(-value for cell in cells for value in cell.inputs)]),
         )
         cells = CellBatch.from_cells(space, cells)
-    for index in np.unique(cells.operators[cells.present]):
-        name = cells.space.operators[index]
+    for name in _used(cells):
         if name not in scores:
             raise ValueError(
                 f"`scores` must hold every operator of the cells, but got none for {name!r}."
             )
     return cells
+
+
+def _used(batch: CellBatch) -> list[str]:
+    used = np.zeros(len(batch.space.operators), dtype=bool)
+    for block in range(batch.encoding.shape[1]):
+        for branch in (1, 3):
+            used[batch.encoding[batch.lengths > block, block, branch]] = True
+    return [batch.space.operators[index] for index in np.flatnonzero(used)]

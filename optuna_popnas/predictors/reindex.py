@@ -114,7 +114,11 @@ def built_cells(batch: CellBatch, total_cells: int) -> FloatArray:
     A cell whose nearest lookback is ``-d`` is built ``ceil(total / d)`` times, the empty cell
     never.
     """
-    lookback = np.where(batch.present[:, :, None] & (batch.inputs < 0), batch.inputs, -127)
-    nearest = -lookback.max(axis=(1, 2), initial=-127).astype(np.intp)
-    built = -(-total_cells // nearest)
+    nearest = np.full(len(batch), -127, dtype=np.int8)
+    for block in range(batch.encoding.shape[1]):
+        there = batch.lengths > block
+        for branch in (0, 2):
+            source = batch.encoding[:, block, branch]
+            np.maximum(nearest, np.where(there & (source < 0), source, -127), out=nearest)
+    built = -(total_cells // nearest.astype(np.intp))
     return np.where(batch.lengths > 0, built, 0).astype(np.float64)

@@ -35,8 +35,7 @@ def spread_cells(
     pool = np.arange(len(cells))
     if len(cells) > max(_POOL, 2 * count):
         pool = np.sort(rng.choice(len(cells), max(_POOL, 2 * count), replace=False))
-    chunks = [features for _, features in structural_features(cells.take(pool))]
-    features = np.concatenate(chunks).astype(np.float64)
+    features = structural_features(cells.take(pool)).astype(np.float64)
     features = features[:, np.ptp(features, axis=0) > 0]
     features = (features - features.mean(axis=0)) / features.std(axis=0)
     features /= np.sqrt(max(1, features.shape[1]))

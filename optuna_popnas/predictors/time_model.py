@@ -15,10 +15,10 @@ from optuna_popnas.predictors.base import fitted
 from optuna_popnas.predictors.base import FloatArray
 from optuna_popnas.predictors.base import training_data
 from optuna_popnas.predictors.base import unique_rows
-from optuna_popnas.predictors.reindex import operator_scores
-from optuna_popnas.predictors.reindex import operator_scores_v1
 from optuna_popnas.predictors.nine_features import time_features
 from optuna_popnas.predictors.popnas_v1 import v1_features
+from optuna_popnas.predictors.reindex import operator_scores
+from optuna_popnas.predictors.reindex import operator_scores_v1
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace

@@ -28,7 +28,7 @@ def test_rows_are_distinct_and_follow_the_seed(candidates: CellBatch) -> None:
 
 
 def test_covers_more_than_a_random_choice(candidates: CellBatch) -> None:
-    features = np.concatenate([part for _, part in structural_features(candidates)])
+    features = structural_features(candidates)
     rng = np.random.default_rng(0)
 
     def closest_pair(rows: np.ndarray) -> float:

@@ -1,0 +1,156 @@
+"""Train cells for the benchmarks of the predictors, and keep what was measured.
+
+A progressive run: the empty cell, all cells of one block, then level by level cells grown from
+those of the level before: one half from the best fronts that ridge regression predicts, as a
+search would take them, one half at random. Or random cells of one size, with ``--flat``.
+
+    python benchmarks/collect.py fashion-mnist --output benchmarks/data/fashion.csv
+    python benchmarks/collect.py fashion-mnist --flat 7 --operators "identity,3x3 dconv,..."
+
+Results are appended as they come; the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from optuna_popnas import Cell
+from optuna_popnas import CellBatch
+from optuna_popnas import load_dataset
+from optuna_popnas import NetworkConfig
+from optuna_popnas import SearchSpace
+from optuna_popnas import TrainingConfig
+from optuna_popnas.predictors.structure import structural_features
+from optuna_popnas.space import PAPER_OPERATORS
+from optuna_popnas.training import train_cell
+
+
+NETWORK = NetworkConfig(motifs=2, normal_cells=1, filters=8)
+FIELDS = ["cell", "accuracy", "seconds", "parameters"]
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a file of results; none if there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def ridge(features: np.ndarray, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Fit ridge regression to the first rows; return its predictions of ``rows``."""
+    known = features[: len(values)]
+    scale = known.std(axis=0) + 1e-9
+    design = np.column_stack([features / scale, np.ones(len(features))])
+    train = design[: len(values)]
+    gram = train.T @ train + np.eye(design.shape[1])
+    return np.asarray(design[rows] @ np.linalg.solve(gram, train.T @ values))
+
+
+def next_level(
+    space: SearchSpace, rows: list[dict[str, str]], count: int, rng: np.random.Generator
+) -> list[Cell]:
+    """Choose the cells of the next level: predicted fronts, and others at random."""
+    trained = CellBatch.from_cells(space, [Cell.parse(row["cell"]) for row in rows])
+    accuracy = np.array([float(row["accuracy"]) for row in rows])
+    seconds = np.array([float(row["seconds"]) for row in rows])
+    parents = trained.take(trained.lengths == trained.lengths.max())
+    candidates = space.expand(parents, max_encodings=20_000, rng=rng)
+    everything = CellBatch.from_cells(space, [*trained, *candidates])
+    features = structural_features(everything.canonical())
+    new = np.arange(len(trained), len(everything))
+    good = ridge(features, accuracy, new)
+    time = ridge(features, np.log(seconds), new)
+    left, chosen = np.argsort(-good, kind="stable"), []
+    while len(chosen) < count // 2:
+        fastest = np.minimum.accumulate(time[left])
+        front = np.append(True, time[left][1:] < fastest[:-1])
+        chosen += left[front].tolist()
+        left = left[~front]
+    chosen = chosen[: count // 2]
+    chosen += rng.choice(left, count - len(chosen), replace=False).tolist()
+    return list(candidates.take(chosen))
+
+
+def flat(space: SearchSpace, count: int, rng: np.random.Generator) -> list[Cell]:
+    """Draw distinct cells of the largest size."""
+    encoding = np.zeros((count, space.max_blocks, 4), dtype=np.int8)
+    for i in range(space.max_blocks):
+        encoding[:, i, 0::2] = rng.integers(-space.lookbacks, i, (count, 2))
+        encoding[:, i, 1::2] = rng.integers(0, len(space.operators), (count, 2))
+    cells = CellBatch(space, encoding).unique()
+    return list(cells.take(rng.permutation(len(cells))))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", help="a data set's name, folder or file")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--operators", default=",".join(PAPER_OPERATORS))
+    parser.add_argument("--blocks", type=int, default=4, help="blocks of the last level")
+    parser.add_argument("--level", type=int, default=120, help="cells per level from 2 blocks on")
+    parser.add_argument("--flat", type=int, default=0, help="blocks of random cells instead")
+    parser.add_argument("--count", type=int, default=800, help="how many random cells")
+    parser.add_argument("--image-size", type=int, default=8)
+    parser.add_argument("--train-images", type=int, default=1200)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+
+    data = load_dataset(
+        options.data,
+        image_size=options.image_size,
+        samples=round(options.train_images / 0.3),
+        validation_fraction=0.7,
+        seed=options.seed,
+    )
+    training = TrainingConfig(
+        epochs=options.epochs,
+        batch_size=64,
+        restart_epochs=options.epochs,
+        batch_norm="epoch",
+        flip=False,
+        translation=0.0,
+    )
+
+    def train(cells: Iterable[Cell]) -> None:
+        done = {row["cell"] for row in read(options.output)}
+        new = not options.output.exists()
+        with options.output.open("a", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            if new:
+                writer.writeheader()
+            for cell in cells:
+                if str(cell) in done:
+                    continue
+                result = train_cell(cell, data, NETWORK, training, seed=options.seed)
+                writer.writerow(
+                    {
+                        "cell": str(cell),
+                        "accuracy": f"{result.accuracy:.4f}",
+                        "seconds": f"{result.seconds:.4g}",
+                        "parameters": result.parameters,
+                    }
+                )
+                file.flush()
+
+    rng = np.random.default_rng(options.seed)
+    operators = options.operators.split(",")
+    if options.flat:
+        train(flat(SearchSpace(operators, max_blocks=options.flat), options.count, rng))
+        return
+    space = SearchSpace(operators, max_blocks=options.blocks)
+    train([Cell(), *space.first_level()])
+    for blocks in range(2, options.blocks + 1):
+        rows = read(options.output)
+        earlier = [row for row in rows if len(Cell.parse(row["cell"])) < blocks]
+        train(next_level(space, earlier, options.level, rng))
+
+
+if __name__ == "__main__":
+    main()

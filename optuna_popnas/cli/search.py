@@ -21,6 +21,8 @@ from optuna_popnas.cli.storages import quiet_optuna
 if TYPE_CHECKING:
     import optuna
 
+    from optuna_popnas.sampler.records import SearchRecord
+
 # Settings that may differ between machines and runs of one study: they change no result.
 _MACHINE = {
     "data": ("root", "memory_limit"),
@@ -71,15 +73,19 @@ def run(arguments: argparse.Namespace) -> int:
             # As hopeless as a wrong setting: it must not be started again.
             raise ConfigError(str(error)) from None
     from optuna_popnas.cli.progress import watch
+    from optuna_popnas.cli.work import refresh_dashboard
     from optuna_popnas.visualization import summarize
     from optuna_popnas.visualization import view_study
 
     before = view_study(study)
+    check_setup(before.record, settings)
     if before.record.done:
         print(f"{summarize(before).sentence} Nothing is left to do.", file=sys.stderr)
         code = 0
     else:
         code = watch(study, worker_command(sys.argv[1:]), settings.study.workers)
+        if settings.study.dashboard:
+            refresh_dashboard(study, settings.study.artifacts)
     return finish(study, settings, code, as_json=arguments.json)
 
 
@@ -187,6 +193,27 @@ def check_same(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
             f"`study.seed` must be {theirs.get('seed')}, with which the study {name!r} was begun, "
             f"but got {ours.get('seed')}. Use the value of the study, or another study: --study."
         )
+
+
+def check_setup(record: SearchRecord, settings: SearchSettings) -> None:
+    """Raise ConfigError if the study was begun with another space or other search settings.
+
+    Workers check it, too; here it is told once, and also of a search that has ended.
+    """
+    from optuna_popnas.sampler.setup import setup_problem
+    from optuna_popnas.sampler.stored_plans import Setup
+    from optuna_popnas.space import SearchSpace
+
+    if record.space is None:
+        return
+    given = settings.to_json().get("search", {})
+    ours = {name: value for name, value in given.items() if name in record.settings}
+    for name in ("accuracy_predictor", "time_predictor"):
+        ours.pop(name, None)  # stored by the name of their class
+    space = settings.build("space", SearchSpace)
+    problem = setup_problem(Setup(record.space, record.settings), space, ours)
+    if problem is not None:
+        raise ConfigError(problem)
 
 
 def finish(study: optuna.Study, settings: SearchSettings, code: int, *, as_json: bool) -> int:

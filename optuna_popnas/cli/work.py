@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 import logging
+from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from optuna_popnas.cli.config import SearchSettings
@@ -124,20 +126,28 @@ def cost_function(
 
 def dashboard_callback(artifacts: str | None) -> Callable[..., None]:
     """Return what refreshes the dashboard; does nothing where it is not installed."""
-    from importlib.util import find_spec
-
     if find_spec("optuna_dashboard") is None:
         return lambda study, trial: None
     from optuna_popnas.visualization import DashboardCallback
 
-    if artifacts is None:
-        return DashboardCallback()
-    from pathlib import Path
+    return DashboardCallback(_artifact_store(artifacts))
 
+
+def refresh_dashboard(study: optuna.Study, artifacts: str | None) -> None:
+    """Refresh the dashboard after the workers have ended, however they ended."""
+    if find_spec("optuna_dashboard") is not None:
+        from optuna_popnas.visualization import update_dashboard
+
+        update_dashboard(study, _artifact_store(artifacts))
+
+
+def _artifact_store(folder: str | None) -> Any:
+    if folder is None:
+        return None
     from optuna.artifacts import FileSystemArtifactStore
 
-    Path(artifacts).mkdir(parents=True, exist_ok=True)
-    return DashboardCallback(FileSystemArtifactStore(artifacts))
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return FileSystemArtifactStore(folder)
 
 
 class StopAfterFailures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 import json
+import time
 from typing import Any, BinaryIO, Protocol, TYPE_CHECKING
 import uuid
 import warnings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
 _PREFIX = "popnas-"
+_PATIENCE = 10.0  # seconds that other workers may take to store their last trials
 # Front trials with artifacts: each costs two rows of the study, which every reader of it loads.
 _MOST_ARTIFACTS = 24
 _NOTE_ROWS = 25
@@ -77,11 +79,22 @@ class DashboardCallback:
             _logger.warning(f"The dashboard could not be refreshed: {error}")
 
     def _ended(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
-        states = (optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.WAITING)
-        if study.get_trials(deepcopy=False, states=states):
-            return False
-        self._done = view_study(study).record.done
-        return self._done
+        """Whether this worker, the one with the last trial, has seen the search end."""
+        from optuna_popnas.sampler.attributes import RESULT
+
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            trials = study.get_trials(deepcopy=False)
+            left = [other for other in trials if not other.state.is_finished()]
+            # At the end of a search, workers hold their last trials until all have a result.
+            held = all(RESULT in other.system_attrs for other in left)
+            last = all(other.number <= trial.number for other in trials)
+            if not (held and last) or time.monotonic() > deadline:
+                return False
+            if not left:
+                self._done = view_study(study).record.done
+                return self._done
+            time.sleep(0.1)
 
 
 def update_dashboard(study: optuna.Study, artifact_store: ArtifactStore | None = None) -> None:

@@ -55,7 +55,7 @@ def test_report_draws_all_figures_without_errors(finished: optuna.Study, tmp_pat
     path = report(finished, tmp_path / "report.html")
     document, console = open_page(path, tmp_path)
     assert console == ""
-    figures = document.count('data-figure=')
+    figures = document.count("data-figure=")
     assert figures >= 12
     assert document.count('data-done="1"') == figures
     assert document.count('class="plot-container plotly') == figures

@@ -113,6 +113,24 @@ def test_once_a_level_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "The search is finished" in optuna_dashboard.get_note(study)
 
 
+def test_the_end_is_told_once_by_several_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from optuna_popnas.visualization import dashboard
+
+    states = []
+    real = dashboard.update_dashboard
+
+    def counting(study: optuna.Study, store: Any = None) -> None:
+        states.append(view_study(study).record.done)
+        real(study, store)
+
+    monkeypatch.setattr(dashboard, "update_dashboard", counting)
+    space = popnas.SearchSpace(OPERATORS, max_blocks=1)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=make_sampler(space))
+    study.optimize(objective_of(space), callbacks=[DashboardCallback()], n_jobs=3)
+    assert states.count(True) == 1
+    assert "The search is finished" in optuna_dashboard.get_note(study)
+
+
 def test_a_broken_dashboard_does_not_end_the_search(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,0 +1,121 @@
+"""The search itself, with real processes and real trainings of tiny networks."""
+
+from __future__ import annotations
+
+from collections import Counter
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from optuna_popnas.cli.progress import describe
+from optuna_popnas.cli.storages import load_study
+from optuna_popnas.cli.work import StopAfterFailures
+from optuna_popnas.cli.work import TooManyFailures
+from optuna_popnas.visualization import summarize
+from optuna_popnas.visualization import view_study
+from tests.visualization.made_up import run_study
+
+
+SMALL = (
+    "--operators", "identity,3x3 dconv", "--max-blocks", "1", "--samples", "60", "--epochs", "1",
+    "--motifs", "1", "--normal-cells", "1", "--filters", "2",
+)  # fmt: skip
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "optuna_popnas", *arguments]
+
+
+def search(storage: str, *flags: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command("search", "--storage", storage, *SMALL, *flags),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_search_and_again(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/popnas.db"
+    artifacts = tmp_path / "artifacts"
+    first = search(storage, "--workers", "2", "--artifacts", str(artifacts))
+    assert first.returncode == 0, first.stderr
+    assert "The search is finished: 11 cells trained." in first.stdout
+    assert f"optuna-dashboard {storage} --artifact-dir {artifacts}" in first.stdout
+    assert "|" not in first.stderr  # no progress bar without a terminal
+    assert list(artifacts.iterdir())
+
+    again = search(storage, "--json")
+    assert again.returncode == 0
+    assert "Nothing is left to do" in again.stderr
+    assert json.loads(again.stdout)["complete"] == 11
+    study = load_study(storage)
+    assert study.study_name == "digits"
+    assert Counter(trial.state.name for trial in study.trials)["COMPLETE"] == 11
+    assert study.user_attrs["settings"]["training"]["epochs"] == 1
+
+    other = search(storage, "--epochs", "2")
+    assert other.returncode == 2
+    assert "`training.epochs` must be 1, with which the study 'digits' was begun" in other.stderr
+    space = search(storage, "--operators", "identity,3x3 conv")
+    assert space.returncode == 2
+    assert "`operators` must be" in space.stderr
+
+
+def test_wrong_data_end_the_search_at_once(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/popnas.db"
+    result = search(storage, "--data", str(tmp_path / "nothing"), "--workers", "1")
+    assert result.returncode == 2
+    assert "[data]" in result.stderr
+    assert result.stderr.count("[data]") == 1  # no worker was started again
+
+
+@pytest.mark.slow
+def test_killed_and_resumed(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/popnas.db"
+    flags = ("--operators", "identity,3x3 dconv,3x3 conv", "--workers", "2")
+    process = subprocess.Popen(
+        command("search", "--storage", storage, *SMALL, *flags), start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    done = 0
+    while done < 5 and time.monotonic() < deadline:
+        time.sleep(0.5)
+        try:
+            done = len(view_study(load_study(storage)).complete)
+        except ValueError:
+            continue
+    assert done >= 5
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    result = search(storage, *flags)
+    assert result.returncode == 0, result.stderr
+    view = view_study(load_study(storage))
+    assert view.record.done
+    cells = Counter(trial.cell.canonical() for trial in view.complete if trial.cell is not None)
+    assert len(cells) == 1 + 21
+    assert set(cells.values()) == {1}
+
+
+def test_progress_in_words() -> None:
+    done, total, before, after = describe(summarize(run_study(n_trials=45)))
+    assert (done, before) == (8, "level 2 of 3")
+    assert done == total == 8  # and then it was stopped
+    assert "front" in after and "best 0." in after
+
+
+def test_a_worker_gives_up_after_many_failures() -> None:
+    stop = StopAfterFailures(3)
+    study = run_study(n_trials=3, fail=(1, 2))
+    complete, *failed = study.trials
+    for trial in (*failed, complete, *failed):
+        stop(study, trial)
+    with pytest.raises(TooManyFailures, match="3 trainings failed one after the other"):
+        stop(study, failed[0])

@@ -15,7 +15,10 @@ from optuna_popnas.space import SearchSpace
 
 
 #: Names of predictors on the command line -> classes of :mod:`optuna_popnas.predictors`.
-ACCURACY_PREDICTORS = {"lstm": "LSTMAccuracyPredictor"}
+ACCURACY_PREDICTORS = {
+    "gp": "GaussianProcessAccuracyPredictor",
+    "lstm": "LSTMAccuracyPredictor",
+}
 TIME_PREDICTORS = {
     "catboost": "CatBoostTimePredictor",
     "nnls": "NNLSTimePredictor",

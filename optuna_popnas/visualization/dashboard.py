@@ -261,7 +261,7 @@ def learning_curve_svg(curve: Sequence[float]) -> str:
         svg.text(left - 6, bottom, f"{low:g}", size=11, fill=svg.LINE, anchor="end"),
         svg.text(left, bottom + 14, "1", size=11, fill=svg.LINE),
         svg.text(width - 14, bottom + 14, str(len(curve)), size=11, fill=svg.LINE, anchor="end"),
-        svg.text(width / 2, bottom + 28, f"last {curve[-1]:.4f}", size=12, fill=svg.LINE),
+        svg.text(width / 2, bottom + 28, f"best {max(curve):.4f}", size=12, fill=svg.LINE),
     ]
     return _on_white(svg.drawing(width, height, parts, label="Learning curve"))
 

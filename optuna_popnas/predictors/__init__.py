@@ -7,9 +7,10 @@ from typing import Any, TYPE_CHECKING
 
 
 if TYPE_CHECKING:
+    from optuna_popnas.predictors.additive_time import AdditiveTimePredictor
+    from optuna_popnas.predictors.additive_time import AdditiveTimePredictor as TimePredictor
     from optuna_popnas.predictors.base import Predictor
     from optuna_popnas.predictors.catboost_time import CatBoostTimePredictor
-    from optuna_popnas.predictors.catboost_time import CatBoostTimePredictor as TimePredictor
     from optuna_popnas.predictors.gp_accuracy import GaussianProcessAccuracyPredictor
     from optuna_popnas.predictors.gp_accuracy import (
         GaussianProcessAccuracyPredictor as AccuracyPredictor,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # Loaded when first asked for: CatBoost and PyTorch take seconds to import.
 _HOMES = {
     "AccuracyPredictor": ("gp_accuracy", "GaussianProcessAccuracyPredictor"),
+    "AdditiveTimePredictor": ("additive_time", "AdditiveTimePredictor"),
     "CatBoostTimePredictor": ("catboost_time", "CatBoostTimePredictor"),
     "GaussianProcessAccuracyPredictor": ("gp_accuracy", "GaussianProcessAccuracyPredictor"),
     "LSTMAccuracyPredictor": ("lstm", "LSTMAccuracyPredictor"),
@@ -36,7 +38,7 @@ _HOMES = {
     "Predictor": ("base", "Predictor"),
     "RidgeTimePredictor": ("linear_time", "RidgeTimePredictor"),
     "TIME_FEATURES": ("nine_features", "TIME_FEATURES"),
-    "TimePredictor": ("catboost_time", "CatBoostTimePredictor"),
+    "TimePredictor": ("additive_time", "AdditiveTimePredictor"),
     "XGBoostTimePredictor": ("xgboost_time", "XGBoostTimePredictor"),
     "spread_cells": ("spread", "spread_cells"),
     "structural_features": ("structure", "structural_features"),
@@ -48,6 +50,7 @@ _HOMES = {
 
 __all__ = [
     "AccuracyPredictor",
+    "AdditiveTimePredictor",
     "CatBoostTimePredictor",
     "GaussianProcessAccuracyPredictor",
     "LSTMAccuracyPredictor",

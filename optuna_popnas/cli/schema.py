@@ -20,6 +20,7 @@ ACCURACY_PREDICTORS = {
     "lstm": "LSTMAccuracyPredictor",
 }
 TIME_PREDICTORS = {
+    "additive": "AdditiveTimePredictor",
     "catboost": "CatBoostTimePredictor",
     "nnls": "NNLSTimePredictor",
     "ridge": "RidgeTimePredictor",

@@ -67,7 +67,7 @@ def test_flags_win(tmp_path: Path) -> None:
         ("[space]\nmax_blocks = 0", r"\[space\] `max_blocks` must be"),
         ("[search]\nmode = 'popnass'", r"\[search\] `mode` must be one of"),
         ("[search]\nmax_children = 0", r"\[search\] `max_children` must be"),
-        ("[search]\ntime_predictor = 'cat'", "A predictor must be one of catboost"),
+        ("[search]\ntime_predictor = 'cat'", "A predictor must be one of additive, catboost"),
         ("[search.limits]\nparams = 3", r"\[search\] Limits and objectives must be among"),
         ("[study]\nworkers = 0", r"\[study\] `workers` must be at least 1"),
         ("training = 3", "`training` must be a table"),

@@ -274,7 +274,11 @@ class Board:
 
     def leaders(self, plan: int) -> list[int]:
         """Return the running trials that are making this plan."""
-        return [fact.number for fact in self.open.values() if fact.lead == plan]
+        return [
+            fact.number
+            for fact in self.open.values()
+            if fact.lead == plan and fact.cell is None  # a trial that trains makes no plan
+        ]
 
     @property
     def next_level(self) -> tuple[int, int] | None:

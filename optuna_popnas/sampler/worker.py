@@ -174,7 +174,15 @@ class Worker:
         """Read the study and decide."""
         with self._view.lock:
             self._view.refresh()
-            if number not in self._view.board.open:
+            fact = self._view.board.open.get(number)
+            if fact is not None and fact.claim is not None:
+                # The storage went away between this claim and its check. Left standing, it
+                # would have this trial wait for itself.
+                trial_id = self._view.mine[number].trial_id
+                attributes.write_user(self._study, trial_id, attributes.CLAIM, None)
+                self._view.refresh()
+                fact = self._view.board.open.get(number)
+            if fact is None:
                 raise TrialLost(
                     f"Trial {number} was {DEAD} by another worker, as it had shown no sign of "
                     "life. Its cell is trained by another trial."
@@ -266,11 +274,13 @@ class Worker:
 
     def _withdraw(self, trial: FrozenTrial) -> None:
         """Make nobody wait for a trial that stops asking."""
-        for key in (attributes.LEAD, attributes.WAIT):
-            try:
-                attributes.write_trial(self._study, attributes.trial_key(trial), key, None)
-            except Exception as error:
-                _logger.debug(f"Trial {trial.number} could not withdraw {key}: {error!r}")
+        trial_id = attributes.trial_key(trial)
+        try:
+            attributes.write_user(self._study, trial_id, attributes.CLAIM, None)
+            for key in (attributes.LEAD, attributes.WAIT):
+                attributes.write_trial(self._study, trial_id, key, None)
+        except Exception as error:
+            _logger.debug(f"Trial {trial.number} could not withdraw: {error!r}")
 
     def _tell_of_wait(self, trial: FrozenTrial, move: Wait) -> None:
         """Say once, to the user and to the other workers, that this trial waits."""

@@ -144,6 +144,12 @@ def test_one_leader_at_a_time() -> None:
     assert next_move(board, 50) == Wait("trial 51 is planning level 2")
 
 
+def test_a_trial_that_trains_is_no_leader() -> None:
+    deep = Cell([*ONE, (-1, "identity", 0, "identity")])
+    board = begun(*done(), Fact(50, RUNNING, deep, lead=2), asking(51))
+    assert next_move(board, 51) == MakePlan(2)
+
+
 def test_a_fallen_leader_is_replaced_and_fenced() -> None:
     board = begun(*done(), Fact(50, FAIL, None, lead=2, reason=DEAD), asking(51))
     assert next_move(board, 51) == MakePlan(2)

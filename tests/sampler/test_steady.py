@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 import pytest
 
 from optuna_popnas import SearchSpace
+from optuna_popnas.sampler import attributes
 from optuna_popnas.sampler import read_search
 from optuna_popnas.sampler.steady import optimize_steadily
 from optuna_popnas.sampler.steady import try_steadily
@@ -75,6 +76,27 @@ def test_a_result_that_could_not_be_stored_is_measured_again(
     assert search.done
     assert search.trials[5].state == "FAIL"
     assert search.trials[5].reason == "declared dead: its result could not be stored"
+
+
+@pytest.mark.parametrize("number", [5, 36, 37])  # 36 gets the last cell of level 1, 37 plans
+def test_a_claim_that_could_not_be_checked_blocks_nobody(
+    make_study: Make, space: SearchSpace, number: int
+) -> None:
+    study = make_study()
+    write = study._storage.set_trial_user_attr
+    flaky: list[Flaky] = []
+
+    def write_and_break(trial_id: int, key: str, value: object) -> None:
+        write(trial_id, key, value)
+        if key == attributes.CLAIM and trial_id == number and not flaky:
+            flaky.append(Flaky(study._storage, "get_all_trials", failures=1))
+
+    study._storage.set_trial_user_attr = write_and_break  # type: ignore[method-assign]
+    optimize_steadily(study, lambda trial: made_up(space, space.suggest(trial)))
+    assert flaky
+    search = read_search(study)
+    assert search.done
+    assert all(trial.state == "COMPLETE" for trial in search.trials)
 
 
 def test_a_trial_that_others_declared_dead(make_study: Make, space: SearchSpace) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from optuna_popnas.predictors.base import fitted
 from optuna_popnas.predictors.base import FloatArray
+from optuna_popnas.predictors.threads import cores
 from optuna_popnas.predictors.time_model import FeatureSet
 from optuna_popnas.predictors.time_model import FeatureTimePredictor
 from optuna_popnas.space import Cell
@@ -35,7 +36,8 @@ class CatBoostTimePredictor(FeatureTimePredictor):
         candidates: How many sets of hyperparameters are drawn.
         max_trees: The largest number of trees.
         patience: Trees without a better error on the fold held out, after which it stops.
-        jobs: Sets judged at the same time. The result does not depend on it.
+        jobs: Sets judged at the same time; one per core if left out. The result does not depend
+            on it.
     """
 
     def __init__(
@@ -48,14 +50,14 @@ class CatBoostTimePredictor(FeatureTimePredictor):
         candidates: int = 20,
         max_trees: int = 2500,
         patience: int = 50,
-        jobs: int = 1,
+        jobs: int | None = None,
     ) -> None:
         super().__init__(space, total_cells=total_cells, feature_set=feature_set, seed=seed)
         for name, value in [
             ("candidates", candidates),
             ("max_trees", max_trees),
             ("patience", patience),
-            ("jobs", jobs),
+            ("jobs", 1 if jobs is None else jobs),
         ]:
             if value < 1:
                 raise ValueError(f"`{name}` must be at least 1, but got {value}.")
@@ -90,7 +92,7 @@ class CatBoostTimePredictor(FeatureTimePredictor):
             return self._judge(parameters, features, seconds, folds)
 
         # CatBoost lets go of Python's lock; one thread each keeps its results the same.
-        with ThreadPoolExecutor(self.jobs) as pool:
+        with ThreadPoolExecutor(self.jobs or cores()) as pool:
             judged = list(pool.map(judge, drawn))
         best = min(judged, key=lambda item: item.error)
         self.best_parameters = {**best.parameters, "iterations": best.trees}

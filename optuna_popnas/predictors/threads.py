@@ -27,7 +27,7 @@ def for_parts(function: Callable[[slice], None], count: int) -> None:
         for part in parts:
             function(part)
         return
-    with one_blas_thread(), ThreadPoolExecutor(_threads()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(cores()) as pool:
         for _ in pool.map(function, parts):
             pass
 
@@ -42,7 +42,8 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
-def _threads() -> int:
+def cores() -> int:
+    """Return how many threads to use: one per core that this process may run on, 8 at most."""
     if hasattr(os, "sched_getaffinity"):
         return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
     return min(os.cpu_count() or 1, _MOST_THREADS)

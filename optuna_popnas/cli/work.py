@@ -37,6 +37,8 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
     """
     import optuna
 
+    from optuna_popnas.sampler import optimize_steadily
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for name in ("optuna.study._optimize", "optuna.study.study"):
         logging.getLogger(name).addFilter(_quiet_ends)
@@ -48,8 +50,8 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
     callbacks: list[Any] = [StopAfterFailures()]
     if settings.study.dashboard:
         callbacks.append(dashboard_callback(settings.study.artifacts))
-    study.optimize(
-        objective, callbacks=callbacks, catch=(Exception,), timeout=settings.study.timeout
+    optimize_steadily(
+        study, objective, callbacks=callbacks, catch=(Exception,), timeout=settings.study.timeout
     )
     return 0
 

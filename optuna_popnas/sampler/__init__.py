@@ -7,6 +7,7 @@ from optuna_popnas.sampler.records import LevelQuality
 from optuna_popnas.sampler.records import read_search
 from optuna_popnas.sampler.records import SearchRecord
 from optuna_popnas.sampler.records import TrialRecord
+from optuna_popnas.sampler.steady import optimize_steadily
 from optuna_popnas.sampler.worker import SearchEnded
 
 
@@ -18,5 +19,6 @@ __all__ = [
     "TrialRecord",
     "front",
     "level_quality",
+    "optimize_steadily",
     "read_search",
 ]

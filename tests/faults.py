@@ -131,6 +131,7 @@ class Outcome:
     duplicated: int = 0
     excused: int = 0
     hung: int = 0
+    running: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -203,6 +204,7 @@ def play(kind: str, folder: Path, arguments: argparse.Namespace, seed: int) -> O
         hung = crew.end()
         study = optuna.load_study(study_name="faults", storage=open_storage(service.address))
         outcome = judge(read_search(study))
+        outcome.running = sum(not trial.state.is_finished() for trial in study.trials)
         outcome.problems += undisturbed_differences(study)
         errors = (folder / "errors").read_text()
         if not finished:
@@ -330,14 +332,15 @@ def main() -> None:
         seed += 1
     total = {
         name: sum(getattr(outcome, name) for outcome in outcomes)
-        for name in ("plans", "cells", "lost", "duplicated", "excused", "hung")
+        for name in ("plans", "cells", "lost", "duplicated", "excused", "hung", "running")
     }
     problems = sum(len(outcome.problems) for outcome in outcomes)
     print(
         f"{arguments.storage}: {len(outcomes)} runs, {arguments.workers} workers, "
         f"{total['plans']} plans, {total['cells']} cells, {total['lost']} lost, "
         f"{total['duplicated']} duplicated ({total['excused']} more after a death), "
-        f"{total['hung']} hung, {problems} problems, {time.monotonic() - started:.0f} s"
+        f"{total['hung']} hung, {total['running']} trials left running, "
+        f"{problems} problems, {time.monotonic() - started:.0f} s"
     )
     sys.exit(bool(total["lost"] or total["duplicated"] or total["hung"] or problems))
 

@@ -115,7 +115,7 @@ def write(path: Path, rows: list[dict[str, str]]) -> None:
     """Replace a file of results in one go."""
     draft = path.with_suffix(".tmp")
     with draft.open("w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, restval="")
+        writer = csv.DictWriter(file, FIELDS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     draft.replace(path)
@@ -157,7 +157,7 @@ def main() -> None:
         done = {row["cell"] for row in read(options.output)}
         new = not options.output.exists()
         with options.output.open("a", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
+            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
             if new:
                 writer.writeheader()
             for cell in cells:

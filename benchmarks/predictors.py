@@ -30,6 +30,7 @@ from optuna_popnas.space import PAPER_OPERATORS
 from optuna_popnas.space import register_operator
 
 
+PROBES = (0, 10, 20, 40)
 DATA = Path(__file__).parent / "data"
 SEVEN_BLOCKS = ("identity", "3x3 dconv", "3x3 conv", "2x2 maxpool")
 
@@ -81,7 +82,9 @@ def collected(name: str, space: SearchSpace) -> Table:
         rows = list(csv.DictReader(file))
     cells = CellBatch.from_cells(space, [Cell.parse(row["cell"]) for row in rows])
     accuracy = np.array([float(row["accuracy"]) for row in rows])
-    seconds = [float(row.get("relative_seconds") or row["seconds"]) for row in rows]
+    if not all(row["relative_seconds"] for row in rows):
+        raise ValueError(f"{name}.csv has cells without a time. Run collect.py with --time.")
+    seconds = [float(row["relative_seconds"]) for row in rows]
     return Table(cells, accuracy, np.array(seconds), 3)
 
 
@@ -144,7 +147,7 @@ def print_flat(title: str, table: Table, counts: list[int], seeds: int, quick: b
                 )
 
 
-def print_levels(title: str, table: Table, probes: list[int], quick: bool) -> None:
+def print_levels(title: str, table: Table, quick: bool) -> None:
     print(f"\n{title}: each level from all earlier ones; with the seconds of some of its cells")
     lengths = table.cells.lengths
     for level in range(2, int(lengths.max()) + 1):
@@ -161,7 +164,7 @@ def print_levels(title: str, table: Table, probes: list[int], quick: bool) -> No
             )
             print(f"  b={level} accuracy  {name:36} {bootstrap(predicted, table.accuracy[test])}")
         for name, model in TIME.items():
-            for count in [0] if name in SLOW and not quick else probes:
+            for count in PROBES:
                 if quick and name in SLOW:
                     continue
                 chosen = np.random.default_rng(0).choice(test, count, replace=False)
@@ -193,19 +196,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="leave out the slow predictors")
     parser.add_argument("--splits", type=int, default=10)
+    parser.add_argument("--only", choices=["nas-bench-201", "seven-blocks", "levels"])
     options = parser.parse_args()
+    wanted = [options.only] if options.only else ["nas-bench-201", "seven-blocks", "levels"]
     register_operator("none", "nowhere:none")
     splits = min(options.splits, 3) if options.quick else options.splits
-    for name in ["cifar10"] if options.quick else ["cifar10", "cifar100", "imagenet"]:
-        table = nas_bench_201(name)
-        only_cheap = options.quick or name != "cifar10"
-        print_flat(f"NAS-Bench-201 {name}", table, [50, 100, 500], splits, only_cheap)
-    space = SearchSpace(SEVEN_BLOCKS, max_blocks=7)
-    title = "Fashion-MNIST, random cells of 7 blocks, 4 operators"
-    print_flat(title, collected("fashion7", space), [100, 300], splits, options.quick)
-    space = SearchSpace(PAPER_OPERATORS, max_blocks=4)
-    title = "Fashion-MNIST, a progressive run, 12 operators"
-    print_levels(title, collected("fashion12", space), [0, 10, 20, 40], options.quick)
+    if "nas-bench-201" in wanted:
+        for name in ["cifar10"] if options.quick else ["cifar10", "cifar100", "imagenet"]:
+            cheap = options.quick or name != "cifar10"
+            table = nas_bench_201(name)
+            print_flat(f"NAS-Bench-201 {name}", table, [50, 100, 500], splits, cheap)
+    if "seven-blocks" in wanted:
+        table = collected("fashion7", SearchSpace(SEVEN_BLOCKS, max_blocks=7))
+        title = "Fashion-MNIST, random cells of 7 blocks, 4 operators"
+        print_flat(title, table, [100, 300], splits, options.quick)
+    if "levels" in wanted:
+        table = collected("fashion12", SearchSpace(PAPER_OPERATORS, max_blocks=4))
+        print_levels("Fashion-MNIST, a progressive run, 12 operators", table, options.quick)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from optuna.trial import TrialState
 
@@ -103,6 +103,12 @@ class Board:
         self._needed: dict[Take, Hashable] = {}
         self._spare: dict[Take, Hashable] = {}
         self._places: dict[Hashable, list[Take]] = {}
+
+    @classmethod
+    def of(cls, space: SearchSpace, settings: Mapping[str, Any]) -> Board:
+        """Return the board of a study with these settings, for workers and readers alike."""
+        exact = settings["mode"] == "popnas-v1"
+        return cls(space, max_tries=settings["max_tries"], exact=exact)
 
     # Folding -----------------------------------------------------------------------------
 

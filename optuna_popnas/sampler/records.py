@@ -17,7 +17,6 @@ from optuna_popnas.sampler import attributes
 from optuna_popnas.sampler.facts import Fact
 from optuna_popnas.sampler.facts import read_fact
 from optuna_popnas.sampler.protocol import Board
-from optuna_popnas.sampler.stored_plans import find_plans
 from optuna_popnas.sampler.stored_plans import find_setup
 from optuna_popnas.search import pareto_front
 from optuna_popnas.search import Plan
@@ -123,10 +122,9 @@ def read_search(study: optuna.Study) -> SearchRecord:
     plans: tuple[Plan, ...] = ()
     done = False
     if setup is not None:
-        plans = find_plans(facts, setup.space)
-        board = Board(setup.space, max_tries=setup.settings.get("max_tries", 3))
+        board = Board.of(setup.space, setup.settings)
         board.update(facts)
-        done = board.is_done
+        plans, done = board.plans, board.is_done
     attempts: Counter[int] = Counter()
     records = [
         _trial_record(trial, fact, key, attempts)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from optuna_popnas.sampler.facts import Fact
-from optuna_popnas.search import Plan
 from optuna_popnas.space import SearchSpace
 
 
@@ -29,16 +28,6 @@ def choose_plan(candidates: dict[int, PlanJSON]) -> int:
     """
     fenced = {number for data in candidates.values() for number in data["fenced"]}
     return min(set(candidates) - fenced or candidates)
-
-
-def find_plans(facts: Iterable[Fact], space: SearchSpace) -> tuple[Plan, ...]:
-    """Return all plans of a study in order."""
-    candidates = _candidates(facts)
-    plans: list[Plan] = []
-    while len(plans) in candidates:
-        carried = candidates[len(plans)]
-        plans.append(Plan.from_json(carried[choose_plan(carried)]["plan"], space))
-    return tuple(plans)
 
 
 def find_setup(facts: Iterable[Fact]) -> Setup | None:

@@ -62,9 +62,7 @@ class StudyView:
         self.space = space
         self.settings = settings
         self.in_memory = attributes.is_in_memory(study)
-        self.board = Board(
-            space, max_tries=settings["max_tries"], exact=settings["mode"] == "popnas-v1"
-        )
+        self.board = Board.of(space, settings)
         self.lock = threading.RLock()
         self.mine: dict[int, Held] = {}  # by trial number
         self.asking: set[int] = set()

@@ -130,7 +130,6 @@ def plan_level(
     predictors.accuracy.fit(data.cells, data.accuracy)
     facts["fit_accuracy_seconds"] = round(time.monotonic() - fit_started, 3)
     timing = TimeModel(predictors, data, list(probes), config)
-    timing.fit()
     timing.probe_spread(candidates, rng)
     accuracy, accuracy_std = predict(predictors.accuracy, candidates)
     costs = {} if predictors.cost is None else dict(predictors.cost(candidates))

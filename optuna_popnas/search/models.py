@@ -82,24 +82,26 @@ class TimeModel:
         self._config = config
         self._old = probes
         self._new: list[Probe] = []
+        self._is_fitted = False
         self._seconds = {"fit_time_seconds": 0.0, "probe_seconds": 0.0}
 
     @property
     def can_probe(self) -> bool:
         return self._model is not None and self._probe is not None and self._config.probes > 0
 
-    def fit(self) -> None:
-        if self._model is None or self._data.seconds is None:
+    def _fit(self, model: PredictorLike, seconds: Floats) -> None:
+        """Fit to all that is known, unless that was done since the last probe."""
+        if self._is_fitted:
             return
         started = time.monotonic()
         space = self._data.cells.space
         probes = [*self._old, *self._new]
         cells: Sequence[Cell] = self._data.cells
-        seconds = self._data.seconds
         if probes:
             cells = CellBatch.from_cells(space, [*cells, *(probe.cell for probe in probes)])
             seconds = np.concatenate([seconds, [probe.seconds for probe in probes]])
-        self._model.fit(cells, seconds)
+        model.fit(cells, seconds)
+        self._is_fitted = True
         self._seconds["fit_time_seconds"] += time.monotonic() - started
 
     def probe_spread(self, candidates: CellBatch, rng: np.random.Generator) -> None:
@@ -119,12 +121,13 @@ class TimeModel:
                 seconds = float(self._probe(cell))
                 if np.isfinite(seconds) and seconds > 0:
                     self._new.append(Probe(cell, seconds))
+                    self._is_fitted = False
         self._seconds["probe_seconds"] += time.monotonic() - started
-        self.fit()
 
     def predict(self, candidates: CellBatch) -> tuple[Floats | None, Floats | None]:
-        if self._model is None:
+        if self._model is None or self._data.seconds is None:
             return None, None
+        self._fit(self._model, self._data.seconds)
         seconds, std = predict(self._model, candidates)
         return np.maximum(seconds, 0.0), std
 

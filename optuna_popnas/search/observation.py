@@ -168,7 +168,11 @@ class Plan:
             "wave": self.wave,
             "cells": [encode_cell(planned.cell, space) for planned in self.cells],
             "roles": [planned.role for planned in self.cells],
-            **{name: column for name, column in columns.items() if any_value(column)},
+            **{
+                name: column
+                for name, column in columns.items()
+                if column.count(None) < len(column)
+            },
             "facts": self.facts,
         }
 
@@ -213,10 +217,6 @@ def decode_cell(code: Sequence[int], space: SearchSpace) -> Cell:
     names = space.operators
     rows = np.array(code, dtype=int).reshape(-1, 4).tolist()
     return Cell(Block(in1, names[op1], in2, names[op2]) for in1, op1, in2, op2 in rows)
-
-
-def any_value(column: list[float | None]) -> bool:
-    return any(value is not None for value in column)
 
 
 def _rounded(values: list[float | None]) -> list[float | None]:

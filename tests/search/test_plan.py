@@ -317,3 +317,26 @@ def test_prediction_quality() -> None:
     assert quality.mape == pytest.approx(100 * (0.5 + 0.5 + 0.4) / 3)
     assert prediction_quality([1.0, 1.0], [1.0, 2.0]).rho is None
     assert prediction_quality([], []) == (0, None, None)
+
+
+@pytest.mark.parametrize(("probes", "fits"), [(0, 1), (10, 2)])
+def test_the_time_model_is_fitted_only_to_something_new(probes: int, fits: int) -> None:
+    class Counting(Oracle):
+        count = 0
+
+        def fit(self, cells, values):
+            self.count += 1
+            return super().fit(cells, values)
+
+    space = SearchSpace(PAPER_OPERATORS[:6], max_blocks=2)
+    _, observations = search(SearchSpace(PAPER_OPERATORS[:6], max_blocks=1), SearchConfig())
+    model = Counting(1)
+    plan_level(
+        space,
+        2,
+        observations,
+        SearchConfig(probes=probes),
+        Predictors(Oracle(0), model, probe=lambda cell: 1.0 + len(cell)),
+        rng=np.random.default_rng(0),
+    )
+    assert model.count == fits

@@ -3,7 +3,6 @@
 # make check    lint and type-check
 # make examples run every example
 # make slow     the tests that take minutes or need PostgreSQL or a browser
-# make docs     build the documentation
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -97,6 +97,7 @@ class SearchSettings:
         Raises:
             ConfigError: A value is out of range.
         """
+        from optuna_popnas.networks import NetworkConfig
         from optuna_popnas.sampler import POPNASSampler
 
         values = self.table("search")
@@ -119,6 +120,7 @@ class SearchSettings:
                 seed=self.study.seed,
                 time_probe=time_probe if probing else None,
                 cost=cost,
+                total_cells=self.build("network", NetworkConfig).total_cells,
                 accuracy_predictor=self._predictor(accuracy, ACCURACY_PREDICTORS, "lstm"),
                 time_predictor=self._predictor(seconds, TIME_PREDICTORS, "catboost"),
             )

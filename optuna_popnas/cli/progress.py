@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Reading a study takes CPU time from the trainings: at most this share of it.
 _SHARE = 0.02
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+_LINE_PAUSE = 60.0  # between lines of a log, seconds
 
 
 def describe(summary: SearchSummary) -> tuple[int, int, str, str]:
@@ -42,13 +43,14 @@ def describe(summary: SearchSummary) -> tuple[int, int, str, str]:
 
 
 class SearchBar:
-    """A progress bar of the present level; silent where the output is no terminal."""
+    """A progress bar of the present level; a line a minute where the output is no terminal."""
 
     def __init__(self, study: optuna.Study) -> None:
         from tqdm import tqdm
 
         self._study = study
         self._next = 0.0
+        self._line = ""
         self._bar: Any = tqdm(
             total=1,
             desc="starting",
@@ -63,10 +65,17 @@ class SearchBar:
     def update(self) -> None:
         """Read the study and redraw, not more often than is cheap."""
         now = time.monotonic()
-        if self._bar.disable or now < self._next:
+        if now < self._next:
             return
         started = time.process_time()
         done, total, before, after = describe(summarize(self._study))
+        if self._bar.disable:
+            self._next = now + _LINE_PAUSE
+            line = f"{before}: {done} of {total} cells"
+            if line != self._line:
+                self.write(f"{line}{after and ', '}{after}")
+            self._line = line
+            return
         self._bar.total = total
         self._bar.n = done
         self._bar.set_description_str(before, refresh=False)

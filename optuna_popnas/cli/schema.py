@@ -120,13 +120,14 @@ def sections() -> dict[str, tuple[Option, ...]]:
             ),
         )
         objects = ("accuracy_predictor", "time_predictor", "time_probe", "cost", "space", "seed")
+        known = ("independent_sampler", "total_cells")  # one of ours, and that of the network
         _SECTIONS.update(
             {
                 "study": options_of("study", StudySettings),
                 "data": (source, *options_of("data", _load_dataset(), skip=("seed",))),
                 "space": options_of("space", SearchSpace),
                 "search": (
-                    *options_of("search", POPNASSampler, skip=(*objects, "independent_sampler")),
+                    *options_of("search", POPNASSampler, skip=(*objects, *known)),
                     *extra,
                 ),
                 "network": options_of("network", NetworkConfig),

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
+import inspect
 import json
 from typing import Any
 
@@ -119,10 +120,16 @@ class Planner:
         needs_time = timed and self.config.mode != "pnas"
         return Predictors(
             accuracy=_make(accuracy, self.space, seed(_ACCURACY)),
-            seconds=_make(seconds, self.space, seed(_SECONDS)) if needs_time else None,
+            seconds=self._time_predictor(seconds, seed(_SECONDS)) if needs_time else None,
             probe=self.probe,
             cost=self.cost,
         )
+
+    def _time_predictor(self, spec: PredictorSpec, seed: int) -> PredictorLike:
+        if callable(spec) and "total_cells" in inspect.signature(spec).parameters:
+            given = spec.keywords if isinstance(spec, partial) else {}
+            spec = partial(spec, **{"total_cells": self.config.total_cells, **given})
+        return _make(spec, self.space, seed)
 
 
 def default_predictor(kind: str, mode: str) -> PredictorSpec:

@@ -73,6 +73,8 @@ class POPNASSampler(BaseSampler):
         limits: Upper bounds of computed costs, such as ``{"parameters": 1e6}``.
         objectives: Computed costs that are objectives after accuracy and seconds.
         cost: Computes costs, ``CellBatch -> {name: (n,) array}``.
+        total_cells: Cells of a network that reads lookback -1, ``NetworkConfig.total_cells``:
+            time predictors that take it get it. The thesis' network has 8.
         max_candidates: A level with more candidates is sampled down to this number.
 
     Raises:
@@ -103,6 +105,7 @@ class POPNASSampler(BaseSampler):
         limits: Mapping[str, float] | None = None,
         objectives: Sequence[str] = (),
         cost: CostFunction | None = None,
+        total_cells: int = 8,
         max_candidates: int = 4_000_000,
     ) -> None:
         if not isinstance(space, SearchSpace):
@@ -135,6 +138,7 @@ class POPNASSampler(BaseSampler):
             probes=probes,
             optimism=optimism,
             max_candidates=max_candidates,
+            total_cells=total_cells,
         )
         config.check_space(space)
         self._space = space

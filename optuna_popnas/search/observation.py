@@ -66,6 +66,7 @@ class SearchConfig:
         probes: So many spread candidates are timed by the probe before a level is planned.
         optimism: Accuracy is judged at its prediction plus so many standard deviations.
         max_candidates: A level with more candidates is sampled down to this number.
+        total_cells: Cells of a network that reads lookback -1, for the time predictor.
 
     Raises:
         ValueError: A setting is out of range.
@@ -82,6 +83,7 @@ class SearchConfig:
     probes: int = 24
     optimism: float = 0.0
     max_candidates: int = 4_000_000
+    total_cells: int = 8
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -95,6 +97,7 @@ class SearchConfig:
             ("pilot", 0),
             ("probes", 0),
             ("max_candidates", 1),
+            ("total_cells", 1),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:

@@ -14,6 +14,7 @@ import time
 import pytest
 
 from optuna_popnas.cli.progress import describe
+from optuna_popnas.cli.progress import SearchBar
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.cli.work import StopAfterFailures
 from optuna_popnas.cli.work import TooManyFailures
@@ -109,6 +110,15 @@ def test_progress_in_words() -> None:
     assert (done, before) == (8, "level 2 of 3")
     assert done == total == 8  # and then it was stopped
     assert "front" in after and "best 0." in after
+
+
+def test_progress_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    bar = SearchBar(run_study(n_trials=45))  # standard error is no terminal here
+    for _ in range(3):
+        bar.update()
+    bar.close()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("level 2 of 3: 8 of 8 cells, ") and "best 0." in line
 
 
 def test_a_worker_gives_up_after_many_failures() -> None:

@@ -7,7 +7,8 @@ search would take them, one half at random. Or random cells of one size, with ``
     python benchmarks/collect.py fashion-mnist --output benchmarks/data/fashion.csv
     python benchmarks/collect.py fashion-mnist --flat 7 --operators "identity,3x3 dconv,..."
 
-Results are appended as they come; the same command goes on where it was. With ``--time`` it
+Accuracies are means over ``--seeds`` trainings, with their standard error. Results are appended
+as they come; the same command goes on where it was. With ``--time`` it
 adds the seconds of a step relative to those of a reference cell. Both are taken by turns, two
 steps each, so that whatever else the machine does slows both: the median of the ratios repeats
 to about 2 % where plain seconds differ by 10 %.
@@ -36,7 +37,7 @@ from optuna_popnas.training.trainer import start_training
 
 
 NETWORK = NetworkConfig(motifs=2, normal_cells=1, filters=8)
-FIELDS = ["cell", "accuracy", "seconds", "parameters", "relative_seconds"]
+FIELDS = ["cell", "accuracy", "std_error", "seconds", "parameters", "relative_seconds"]
 REFERENCE = Cell([(-1, "3x3 conv", -1, "3x3 conv")])
 TURNS = 16
 
@@ -133,6 +134,7 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=8)
     parser.add_argument("--train-images", type=int, default=1200)
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=1, help="trainings per cell")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--time", action="store_true", help="add relative seconds, see above")
     options = parser.parse_args()
@@ -146,6 +148,7 @@ def main() -> None:
     )
     training = TrainingConfig(
         epochs=options.epochs,
+        seeds=options.seeds,
         batch_size=64,
         restart_epochs=options.epochs,
         batch_norm="epoch",
@@ -168,6 +171,7 @@ def main() -> None:
                     {
                         "cell": str(cell),
                         "accuracy": f"{result.accuracy:.4f}",
+                        "std_error": f"{result.accuracy_std_error or 0:.4f}",
                         "seconds": f"{result.seconds:.4g}",
                         "parameters": result.parameters,
                         "relative_seconds": "",

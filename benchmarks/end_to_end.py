@@ -1,9 +1,10 @@
 """From Fashion-MNIST to a model file on two cores, beside a hand-made baseline.
 
 Searches cells on small images, selects one, retrains it on all images at full size, exports it,
-and tests the ONNX file. The final network is the widest that trains for some 14 epochs in the time. Then a ResNet-18 of torchvision, its first layer fitted to grey images of
-28 pixels, is trained for the same time in the same loop (same batches, augmentation, optimiser,
-one cosine period), at a learning rate that suits it.
+and tests the ONNX file. The final network is the widest that trains for some 14 epochs in the
+time. Then a ResNet-18 of torchvision, its first layer fitted to grey images of 28 pixels, is
+trained for the same time in the same loop (same batches, augmentation, optimiser, one cosine
+period), at a learning rate that suits it.
 
     python benchmarks/end_to_end.py FOLDER             # at most 40 minutes
     python benchmarks/end_to_end.py FOLDER --quick     # a minute's look, on a few images

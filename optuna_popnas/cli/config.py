@@ -15,6 +15,7 @@ from optuna_popnas.cli.options import parse_text
 from optuna_popnas.cli.schema import ACCURACY_PREDICTORS
 from optuna_popnas.cli.schema import COMPUTED_COSTS
 from optuna_popnas.cli.schema import LSTM_SIZES
+from optuna_popnas.cli.schema import MEASURED_COSTS
 from optuna_popnas.cli.schema import sections
 from optuna_popnas.cli.schema import StudySettings
 from optuna_popnas.cli.schema import TIME_PREDICTORS
@@ -103,12 +104,14 @@ class SearchSettings:
         values = self.table("search")
         if cost is None and (values.get("limits") or values.get("objectives")):
             cost = _no_cost
-        for name in (*values.get("limits", {}), *values.get("objectives", ())):
-            if name not in COMPUTED_COSTS:
+        costs, objectives = (*COMPUTED_COSTS, *MEASURED_COSTS), values.get("objectives", ())
+        for name in (*values.get("limits", {}), *objectives):
+            if name not in costs:
                 raise ConfigError(
-                    f"[search] Limits and objectives must be among {', '.join(COMPUTED_COSTS)}, "
-                    f"but got {name!r}. {nearest(name, COMPUTED_COSTS)}"
+                    f"[search] Limits and objectives must be among {', '.join(costs)}, "
+                    f"but got {name!r}. {nearest(name, costs)}"
                 )
+        values.update(planned_limits(values))
         probing = values.pop("time_probe", False)
         accuracy, seconds = (
             values.pop(f"{name}_predictor", None) for name in ("accuracy", "time")
@@ -163,6 +166,17 @@ class SearchSettings:
             for section, table in self.values.items()
             if table and section != "study"
         }
+
+
+def planned_limits(search: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the limits that the sampler knows, if there are any in this section.
+
+    Other measured costs are judged after the training, by the objective.
+    """
+    if "limits" not in search:
+        return {}
+    known = (*COMPUTED_COSTS, *search.get("objectives", ()))
+    return {"limits": {k: v for k, v in search["limits"].items() if k in known}}
 
 
 def _no_cost(cells: Any) -> dict[str, Any]:

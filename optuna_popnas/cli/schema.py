@@ -26,8 +26,9 @@ TIME_PREDICTORS = {
     "ridge": "RidgeTimePredictor",
     "xgboost": "XGBoostTimePredictor",
 }
-#: What limits and further objectives can be of: it follows from the cell alone.
+#: What limits and further objectives can be of. The first follow from the cell alone.
 COMPUTED_COSTS = ("parameters", "flops")
+MEASURED_COSTS = ("latency", "peak_memory")
 LSTM_SIZES = ("embedding", "filters", "units")
 
 

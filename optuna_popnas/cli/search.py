@@ -8,6 +8,7 @@ import json
 import sys
 from typing import Any, TYPE_CHECKING
 
+from optuna_popnas.cli.config import planned_limits
 from optuna_popnas.cli.config import read_settings
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.options import ConfigError
@@ -207,6 +208,7 @@ def check_setup(record: SearchRecord, settings: SearchSettings) -> None:
     if record.space is None:
         return
     given = settings.to_json().get("search", {})
+    given |= planned_limits(given)
     ours = {name: value for name, value in given.items() if name in record.settings}
     for name in ("accuracy_predictor", "time_predictor"):
         ours.pop(name, None)  # stored by the name of their class

@@ -67,6 +67,7 @@ class Fact(NamedTuple):
         cell: The cell it trains or has trained; None if it has none (yet).
         accuracy: Measured accuracy, None if there is no valid one.
         seconds: Measured time, likewise.
+        others: Values of further objectives.
         reason: Why it failed, if that is known.
         claim: Its claim, if it got its cell from a plan.
         lead: Number of the plan that it is making.
@@ -80,6 +81,7 @@ class Fact(NamedTuple):
     cell: Cell | None
     accuracy: float | None = None
     seconds: float | None = None
+    others: tuple[float, ...] = ()
     reason: str | None = None
     claim: Claim | None = None
     lead: int | None = None
@@ -137,6 +139,12 @@ def value_problem(values: Sequence[float]) -> str | None:
             f"The time must be a finite number of seconds greater than 0, but got {values[1]}. "
             "The trial counts as failed."
         )
+    for value in values[2:]:
+        if not (math.isfinite(value) and value >= 0):
+            return (
+                "Further objectives must be finite numbers of at least 0, but one of them is "
+                f"{value}. The trial counts as failed."
+            )
     return None
 
 
@@ -158,12 +166,14 @@ def read_fact(trial: FrozenTrial) -> Fact:
     elif cell is None and trial.state != TrialState.COMPLETE and claimed is not None:
         cell = claimed.cell
     accuracy = seconds = None
+    others: tuple[float, ...] = ()
     if values is not None and trial.state in (TrialState.COMPLETE, TrialState.RUNNING):
         problem = value_problem(values)
         reason = reason or problem
         if problem is None:
             accuracy = float(values[0])
             seconds = float(values[1]) if len(values) > 1 else None
+            others = tuple(map(float, values[2:]))
     if attributes.SURPLUS in system:
         cell = None  # its parameters only keep it from standing out in a dashboard
         reason = system[attributes.SURPLUS]
@@ -175,6 +185,7 @@ def read_fact(trial: FrozenTrial) -> Fact:
         cell=cell,
         accuracy=accuracy,
         seconds=seconds,
+        others=others,
         reason=None if reason is None else str(reason),
         claim=claimed,
         lead=None if lead is None else lead["plan"],

@@ -30,8 +30,8 @@ from optuna_popnas.space import SearchSpace
 PredictorSpec = PredictorLike | Callable[..., Any]
 CostFunction = Callable[..., Any]
 
-# Streams of random numbers of one planning step.
-_CHOICES, _ACCURACY, _SECONDS = range(3)
+# Streams of random numbers of one planning step; further objectives come after them.
+_CHOICES, _ACCURACY, _SECONDS, _OTHERS = range(4)
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,9 @@ class Planner:
             seconds=self._time_predictor(seconds, seed(_SECONDS)) if needs_time else None,
             probe=self.probe,
             cost=self.cost,
+            other=lambda number: self._time_predictor(
+                default_predictor("seconds", "popnas"), seed(_OTHERS + number)
+            ),
         )
 
     def _time_predictor(self, spec: PredictorSpec, seed: int) -> PredictorLike:

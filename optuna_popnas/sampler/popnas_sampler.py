@@ -70,8 +70,9 @@ class POPNASSampler(BaseSampler):
         pilot: So many spread cells are trained before each level is planned.
         probes: So many spread cells are timed by ``time_probe`` before a level is planned.
         optimism: Accuracy is judged at its prediction plus so many standard deviations.
-        limits: Upper bounds of computed costs, such as ``{"parameters": 1e6}``.
-        objectives: Computed costs that are objectives after accuracy and seconds.
+        limits: Upper bounds of computed costs or objectives, such as ``{"parameters": 1e6}``.
+        objectives: Names of the objectives after accuracy and seconds. Those that ``cost`` does
+            not compute, such as ``"latency"``, are learnt from what the trials report.
         cost: Computes costs, ``CellBatch -> {name: (n,) array}``.
         total_cells: Cells of a network that reads lookback -1, ``NetworkConfig.total_cells``:
             time predictors that take it get it. The thesis' network has 8.
@@ -120,6 +121,12 @@ class POPNASSampler(BaseSampler):
             )
         if budget_seconds is not None:
             raise ValueError("`budget_seconds` must be None, as no mode here has a budget.")
+        for name in limits or {}:
+            if cost is None and name not in objectives:
+                raise ValueError(
+                    f"`cost` must compute what `limits` are on, or that be an objective, but got "
+                    f"no cost and a limit of {name!r}. See optuna_popnas.networks.cell_costs."
+                )
         for name, predictor in (
             ("accuracy_predictor", accuracy_predictor),
             ("time_predictor", time_predictor),

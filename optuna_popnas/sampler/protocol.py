@@ -300,7 +300,7 @@ class Board:
         """Return the measured cells by trial number."""
         facts = sorted(self.done.values(), key=lambda fact: fact.number)
         return [
-            Observation(fact.cell, fact.accuracy, fact.seconds)
+            Observation(fact.cell, fact.accuracy, fact.seconds, fact.others)
             for fact in facts
             if fact.cell is not None and fact.accuracy is not None
         ]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from optuna_popnas.search.exploration import exploration_front
 from optuna_popnas.search.exploration import exploration_sets
+from optuna_popnas.search.models import candidate_costs
 from optuna_popnas.search.models import predict
 from optuna_popnas.search.models import Predictors
 from optuna_popnas.search.models import TimeModel
@@ -47,7 +48,7 @@ class Estimates:
         seconds: ``(n,)`` predicted time, or None.
         accuracy_std: ``(n,)`` standard deviations, or None where the predictor has none.
         seconds_std: Likewise.
-        costs: Computed costs by name, ``(n,)`` each.
+        costs: Computed costs and predictions of measured ones by name, ``(n,)`` each.
     """
 
     cells: CellBatch
@@ -132,7 +133,7 @@ def plan_level(
     timing = TimeModel(predictors, data, list(probes), config)
     timing.probe_spread(candidates, rng)
     accuracy, accuracy_std = predict(predictors.accuracy, candidates)
-    costs = {} if predictors.cost is None else dict(predictors.cost(candidates))
+    costs = candidate_costs(predictors, data, candidates, config)
 
     def estimate() -> Estimates:
         seconds, seconds_std = timing.predict(candidates)
@@ -249,8 +250,13 @@ def _training_data(space: SearchSpace, observations: Sequence[Observation]) -> T
     accuracy = np.array([item.accuracy for item in observations], dtype=np.float64)
     timed = all(item.seconds is not None for item in observations)
     seconds = np.array([item.seconds if timed else 0.0 for item in observations], dtype=np.float64)
-    order = np.lexsort([seconds, accuracy, batch.keys, batch.lengths])
-    return TrainingData(batch.take(order), accuracy[order], seconds[order] if timed else None)
+    width = min((len(item.others) for item in observations), default=0)
+    others = np.array([item.others[:width] for item in observations], dtype=np.float64)
+    others = others.reshape(len(observations), width)
+    order = np.lexsort([*others.T, seconds, accuracy, batch.keys, batch.lengths])
+    return TrainingData(
+        batch.take(order), accuracy[order], seconds[order] if timed else None, others[order]
+    )
 
 
 def _candidates(

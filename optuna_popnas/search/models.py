@@ -41,12 +41,14 @@ class Predictors:
         seconds: Predicts training time; None in PNAS mode.
         probe: Estimates one cell's training time by running it for a moment.
         cost: Computes parameters and the like.
+        other: Makes the model of a further objective that is measured, by its number.
     """
 
     accuracy: PredictorLike
     seconds: PredictorLike | None = None
     probe: Callable[[Cell], float] | None = None
     cost: CostFunction | None = None
+    other: Callable[[int], PredictorLike] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,13 @@ class TrainingData:
         cells: ``n`` cells in canonical form and order.
         accuracy: ``(n,)`` measured accuracies.
         seconds: ``(n,)`` measured training times, or None.
+        others: ``(n, d)`` values of all further objectives.
     """
 
     cells: CellBatch
     accuracy: Floats
     seconds: Floats | None
+    others: Floats
 
 
 class TimeModel:
@@ -145,3 +149,30 @@ def predict(model: PredictorLike, cells: CellBatch) -> tuple[Floats, Floats | No
         mean, std = model.predict(cells, return_std=True)
         return np.asarray(mean, dtype=np.float64), np.asarray(std, dtype=np.float64)
     return np.asarray(model.predict(cells), dtype=np.float64), None
+
+
+def candidate_costs(
+    predictors: Predictors, data: TrainingData, candidates: CellBatch, config: SearchConfig
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the costs of candidates besides time, ``(n,)`` by name.
+
+    What follows from the cells is computed; what is measured and is an objective is predicted.
+
+    Raises:
+        ValueError: A limit or an objective is neither.
+    """
+    costs = {} if predictors.cost is None else dict(predictors.cost(candidates))
+    for number, name in enumerate(config.objectives):
+        measured = data.others.shape[1] > number and predictors.other is not None
+        if name in costs or not measured:
+            continue
+        assert predictors.other is not None
+        model = predictors.other(number).fit(data.cells, data.others[:, number])
+        costs[name] = np.maximum(model.predict(candidates), 0.0)
+    for name in (*config.limits, *config.objectives):
+        if name not in costs:
+            raise ValueError(
+                f"A limit or an objective must be a cost that `cost` computes or an objective "
+                f"that trials report, but got {name!r}. Computed are {', '.join(costs) or 'none'}."
+            )
+    return costs

@@ -30,11 +30,13 @@ class Observation(NamedTuple):
         cell: The cell.
         accuracy: Its validation accuracy.
         seconds: Its training time, or None where time is not measured.
+        others: The values of all further objectives, measured or computed.
     """
 
     cell: Cell
     accuracy: float
     seconds: float | None = None
+    others: tuple[float, ...] = ()
 
 
 class Probe(NamedTuple):
@@ -59,8 +61,10 @@ class SearchConfig:
         max_children: At most so many cells of the front are trained per level (K).
         max_exploration_children: At most so many more by the exploration step (J).
         time_limit: Candidates that are predicted to train longer are dropped, seconds (T).
-        limits: More upper bounds, by the name of a computed cost such as ``"parameters"``.
-        objectives: Computed costs that are objectives besides accuracy (and time).
+        limits: More upper bounds, by the name of a computed cost such as ``"parameters"``, or of
+            an objective.
+        objectives: Objectives besides accuracy and time. Those that are no computed costs are
+            measured, and predicted as time is.
         reserve: So many next-best cells are added to each plan, for workers that would idle.
         pilot: So many spread cells are trained before each level is planned.
         probes: So many spread candidates are timed by the probe before a level is planned.

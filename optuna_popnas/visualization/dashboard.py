@@ -14,7 +14,6 @@ import optuna
 
 from optuna_popnas.visualization.cell_drawing import draw_cell
 from optuna_popnas.visualization.palette import level_name
-from optuna_popnas.visualization.study_view import default_metric_names
 from optuna_popnas.visualization.study_view import StudyView
 from optuna_popnas.visualization.study_view import view_study
 from optuna_popnas.visualization.summary import cell_words
@@ -117,11 +116,11 @@ def update_dashboard(study: optuna.Study, artifact_store: ArtifactStore | None =
             "optuna-dashboard must be installed to write for it. "
             "Run `pip install optuna-popnas[dashboard]`."
         ) from None
+    view = view_study(study)
     if study.metric_names is None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names(list(default_metric_names(len(study.directions))))
-    view = view_study(study)
+            study.set_metric_names(list(view.metric_names))
     summary = summarize(view)
     own = get_note(study).partition(_NOTE_END)
     kept = own[2] if own[1] else f"\n\n{own[0]}" if own[0] else ""

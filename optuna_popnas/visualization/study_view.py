@@ -82,13 +82,14 @@ def view_study(study: Study | StudyView) -> StudyView:
     from optuna_popnas.sampler.records import read_search
 
     record = read_search(study)
-    names = study.metric_names or default_metric_names(len(study.directions))
+    further = record.settings.get("objectives", ())
+    names = study.metric_names or _metric_names(len(study.directions), further)
     return StudyView(record, tuple(names), dict(study.user_attrs))
 
 
-def default_metric_names(count: int) -> tuple[str, ...]:
+def _metric_names(count: int, further: Sequence[str]) -> tuple[str, ...]:
     """Return what the objectives are, if the study does not say so."""
-    names = ("accuracy", "training seconds")[:count]
+    names = ("accuracy", "training seconds", *further)[:count]
     return (*names, *(f"objective {index}" for index in range(len(names), count)))
 
 

@@ -157,3 +157,19 @@ def test_a_study_keeps_its_settings() -> None:
         check_same("digits", ours, full_settings(read(None, "--seed", "1")))
     # What changes no result may differ.
     check_same("digits", ours, full_settings(read(None, "--threads", "2", "--root", "/data")))
+
+
+def test_limits_of_measured_costs_are_for_the_objective(tmp_path: Path) -> None:
+    limits = "[search]\nlimits = {latency = 0.01, parameters = 1000}\n"
+    alone = read(write(tmp_path, limits))
+    assert alone.make_sampler()._planner.config.limits == {"parameters": 1000}
+    assert alone.values["search"]["limits"] == {"latency": 0.01, "parameters": 1000}
+    both = read(write(tmp_path, f"{limits}objectives = ['latency']\n"))
+    config = both.make_sampler()._planner.config
+    assert config.limits == {"latency": 0.01, "parameters": 1000}
+    assert config.objectives == ("latency",)
+
+
+def test_predictors_get_the_number_of_cells_of_the_network(tmp_path: Path) -> None:
+    settings = read(write(tmp_path, "[network]\nmotifs = 2\nnormal_cells = 1\n"))
+    assert settings.make_sampler()._planner.config.total_cells == 3

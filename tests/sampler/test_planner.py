@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import optuna
 import pytest
 
 from optuna_popnas import NetworkConfig
@@ -13,6 +14,7 @@ from optuna_popnas import SearchSpace
 from optuna_popnas.predictors import AdditiveTimePredictor
 from optuna_popnas.predictors import CatBoostTimePredictor
 from optuna_popnas.predictors import NNLSTimePredictor
+from optuna_popnas.sampler import read_search
 from optuna_popnas.sampler.planner import Planner
 from optuna_popnas.search import SearchConfig
 
@@ -37,3 +39,26 @@ def test_a_given_number_of_cells_stays() -> None:
 def test_no_cell_is_no_network() -> None:
     with pytest.raises(ValueError, match="`total_cells` must be an integer of at least 1, but"):
         POPNASSampler(SPACE, total_cells=0)
+
+
+def test_limits_need_a_cost() -> None:
+    with pytest.raises(ValueError, match="no cost and a limit of 'parameters'"):
+        POPNASSampler(SPACE, limits={"parameters": 1e6})
+    POPNASSampler(SPACE, limits={"latency": 1.0}, objectives=["latency"])
+
+
+def test_a_search_with_a_measured_objective() -> None:
+    sampler = POPNASSampler(SPACE, objectives=["latency"], max_children=5, seed=0)
+    study = optuna.create_study(directions=["maximize", "minimize", "minimize"], sampler=sampler)
+
+    def objective(trial: optuna.Trial) -> tuple[float, float, float]:
+        cell = SPACE.suggest(trial)
+        work = 1.0 + sum(2.0 if "conv" in name else 1.0 for name in cell.operators)
+        latency = float("nan") if trial.number == 3 else 0.01 * work
+        return 1 - 1 / (1 + work), work, latency
+
+    study.optimize(objective)
+    bad, *_ = (trial for trial in study.trials if trial.state.name == "FAIL")
+    assert bad.number == 3
+    assert read_search(study).done
+    assert {trial.level for trial in read_search(study).trials if trial.is_valid} == {0, 1, 2, 3}

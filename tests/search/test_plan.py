@@ -10,6 +10,7 @@ from optuna_popnas import Cell
 from optuna_popnas import CellBatch
 from optuna_popnas import PAPER_OPERATORS
 from optuna_popnas import SearchSpace
+from optuna_popnas.predictors import AdditiveTimePredictor
 from optuna_popnas.search import decode_cell
 from optuna_popnas.search import encode_cell
 from optuna_popnas.search import expected_trials
@@ -238,6 +239,45 @@ def test_computed_costs_can_be_objectives_and_limits() -> None:
     plain_config = SearchConfig(max_children=10_000, limits={"parameters": 500})
     plain = plan_level(space, 2, observations, plain_config, predictors, rng=rng)
     assert plan.facts["front"] > plain.facts["front"]
+
+
+def test_measured_objectives_are_predicted() -> None:
+    space = SearchSpace(PAPER_OPERATORS[:6], max_blocks=2)
+    _, observations = search(SearchSpace(PAPER_OPERATORS[:6], max_blocks=1), SearchConfig())
+    # Here latency is the number of slots with the first operator, plus one.
+    batch = CellBatch.from_cells(space, [item.cell for item in observations])
+
+    def latency(cells: CellBatch) -> npt.NDArray[np.float64]:
+        chosen = (cells.operators == 0) & cells.present[:, :, None]
+        return 1.0 + chosen.sum(axis=(1, 2)).astype(np.float64)
+
+    known = [item._replace(others=(value,)) for item, value in zip(observations, latency(batch))]
+    asked: list[int] = []
+
+    def other(number: int) -> AdditiveTimePredictor:
+        asked.append(number)
+        return AdditiveTimePredictor(space, seed=0)
+
+    predictors = Predictors(Oracle(0), Oracle(1), other=other)
+    config = SearchConfig(max_children=10_000, objectives=("latency",), limits={"latency": 2.5})
+    rng = np.random.default_rng(0)
+    plan = plan_level(space, 2, known, config, predictors, rng=rng)
+    assert asked == [0]
+    chosen = latency(CellBatch.from_cells(space, [planned.cell for planned in plan.cells]))
+    assert (chosen <= 2.0).mean() > 0.95 and chosen.max() <= 3.0  # candidates go up to 5
+    free = SearchConfig(max_children=10_000)
+    plain = plan_level(space, 2, known, free, Predictors(Oracle(0), Oracle(1)), rng=rng)
+    both = plan_level(
+        space,
+        2,
+        known,
+        SearchConfig(max_children=10_000, objectives=("latency",)),
+        predictors,
+        rng=rng,
+    )
+    assert both.facts["front"] > plain.facts["front"]
+    with pytest.raises(ValueError, match="but got 'latency'"):
+        plan_level(space, 2, observations, config, predictors, rng=rng)
 
 
 def test_optimism_judges_by_the_upper_bound() -> None:

@@ -75,7 +75,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--search-minutes", type=float, default=13.0, help="at most [13]")
-    parser.add_argument("--train-minutes", type=float, default=12.0, help="of each network [12]")
+    parser.add_argument("--train-minutes", type=float, default=10.5, help="of each network [10.5]")
     parser.add_argument("--rule", default="accuracy", help="how the cell is selected [accuracy]")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
@@ -114,6 +114,8 @@ def main() -> None:
         training = fitted(module, data, TRAINING, train_seconds)
         if training.epochs >= EPOCHS:
             break
+    result["sizing"] = {"minutes": minutes_since(start), "filters": network.filters}
+    start = time.monotonic()
     model = popnas.retrain(
         chosen.cell,
         data,
@@ -125,7 +127,6 @@ def main() -> None:
     )
     result["retrained"] = {
         "minutes": minutes_since(start),
-        "filters": network.filters,
         "epochs": training.epochs,
         "parameters": model.card()["parameters"],
         "flops": model.card()["flops"],

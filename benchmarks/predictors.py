@@ -36,12 +36,17 @@ SEVEN_BLOCKS = ("identity", "3x3 dconv", "3x3 conv", "2x2 maxpool")
 
 
 class Table(NamedTuple):
-    """Cells with what was measured: accuracies, seconds."""
+    """Cells with what was measured: accuracies, seconds.
+
+    ``ceiling`` is what a perfect prediction of the expected accuracies would correlate with the
+    measured ones, means over a few trainings: the square root of their reliability.
+    """
 
     cells: CellBatch
     accuracy: np.ndarray
     seconds: np.ndarray
     total_cells: int
+    ceiling: float | None = None
 
 
 @cache
@@ -85,7 +90,11 @@ def collected(name: str, space: SearchSpace) -> Table:
     if not all(row["relative_seconds"] for row in rows):
         raise ValueError(f"{name}.csv has cells without a time. Run collect.py with --time.")
     seconds = [float(row["relative_seconds"]) for row in rows]
-    return Table(cells, accuracy, np.array(seconds), 3)
+    ceiling = None
+    if "std_error" in rows[0]:
+        errors = np.array([float(row["std_error"]) for row in rows])
+        ceiling = float(np.sqrt(max(1 - np.square(errors).mean() / accuracy.var(), 0.0)))
+    return Table(cells, accuracy, np.array(seconds), 3, ceiling)
 
 
 ACCURACY: dict[str, Callable[..., Any]] = {
@@ -121,6 +130,8 @@ def score(
 
 def print_flat(title: str, table: Table, counts: list[int], seeds: int, quick: bool) -> None:
     print(f"\n{title}: {len(table.cells)} cells, splits by seeds from 0 on")
+    if table.ceiling is not None:
+        print(f"  accuracy: a perfect prediction would correlate at {table.ceiling:.3f}")
     for kind, models in (("accuracy", ACCURACY), ("seconds", TIME)):
         values = getattr(table, kind)
         for name, model in models.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import json
+import signal
 import sys
 from typing import Any, TYPE_CHECKING
 
@@ -68,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         from optuna_popnas.cli.work import TooManyFailures
         from optuna_popnas.cli.work import work
 
+        # Shells start background jobs with this signal ignored; it is how workers are ended.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return work(study, settings)
         except TooManyFailures as error:

@@ -68,8 +68,10 @@ def test_a_worker_that_keeps_crashing_is_given_up(tmp_path: Path) -> None:
 def test_interrupting_ends_all_workers(tmp_path: Path, number: int) -> None:
     command = script(
         tmp_path,
-        "import os, sys, pathlib, time\n"
+        "import os, sys, pathlib, signal, time\n"
         "me = pathlib.Path(sys.argv[1], os.environ['POPNAS_WORKER'])\n"
+        # Where the tests run in the background of a script, this signal is ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "try:\n"
         "    me.write_text('started')\n"
         "    time.sleep(60)\n"

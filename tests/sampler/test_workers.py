@@ -65,7 +65,9 @@ def test_a_worker_that_keeps_crashing_is_given_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupting_ends_all_workers(tmp_path: Path, number: int) -> None:
+def test_interrupting_ends_all_workers(
+    tmp_path: Path, number: int, request: pytest.FixtureRequest
+) -> None:
     command = script(
         tmp_path,
         "import os, sys, pathlib, signal, time\n"
@@ -85,6 +87,9 @@ def test_interrupting_ends_all_workers(tmp_path: Path, number: int) -> None:
         time.sleep(0.2)
         os.kill(os.getpid(), number)
 
+    # As in a terminal, wherever the tests run.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     threading.Thread(target=interrupt).start()
     said: list[str] = []
     polls: list[int] = []

@@ -163,10 +163,8 @@ def candidate_costs(
     """
     costs = {} if predictors.cost is None else dict(predictors.cost(candidates))
     for number, name in enumerate(config.objectives):
-        measured = data.others.shape[1] > number and predictors.other is not None
-        if name in costs or not measured:
+        if name in costs or predictors.other is None or number >= data.others.shape[1]:
             continue
-        assert predictors.other is not None
         model = predictors.other(number).fit(data.cells, data.others[:, number])
         costs[name] = np.maximum(model.predict(candidates), 0.0)
     for name in (*config.limits, *config.objectives):

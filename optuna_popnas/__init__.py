@@ -20,6 +20,7 @@ from optuna_popnas.space import SearchSpace
 if TYPE_CHECKING:
     from optuna_popnas.networks import build_network
     from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.objective import TrainingObjective
     from optuna_popnas.sampler import POPNASSampler
     from optuna_popnas.training import export
     from optuna_popnas.training import load_dataset
@@ -27,14 +28,13 @@ if TYPE_CHECKING:
     from optuna_popnas.training import select
     from optuna_popnas.training import train_cell
     from optuna_popnas.training import TrainingConfig
-    from optuna_popnas.training import TrainingObjective
     from optuna_popnas.visualization import report
 
 _LAZY = {
     "NetworkConfig": "networks",
     "POPNASSampler": "sampler",
     "TrainingConfig": "training",
-    "TrainingObjective": "training",
+    "TrainingObjective": "objective",
     "build_network": "networks",
     "export": "training",
     "load_dataset": "training",

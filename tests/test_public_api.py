@@ -49,9 +49,18 @@ ARROWS = {
     "search": {"predictors"},
     "networks": set(),
     "training": {"networks", "sampler", "search"},
+    "objective": {"training", "networks", "sampler"},
     "sampler": {"search", "predictors", "networks"},
     "visualization": {"sampler", "search", "networks", "predictors"},
-    "cli": {"sampler", "search", "networks", "predictors", "training", "visualization"},
+    "cli": {
+        "objective",
+        "sampler",
+        "search",
+        "networks",
+        "predictors",
+        "training",
+        "visualization",
+    },  # fmt: skip
 }
 
 

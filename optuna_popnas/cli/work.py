@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import optuna
 
     from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.objective import TrainingObjective
     from optuna_popnas.space import CellBatch
     from optuna_popnas.training import ImageData
-    from optuna_popnas.training import TrainingObjective
 
 # So many failures in a row are no bad luck: go on no further.
 _MOST_FAILURES = 8
@@ -87,9 +87,9 @@ def make_objective(settings: SearchSettings, data: ImageData) -> TrainingObjecti
         ConfigError: Network and data do not fit each other, or there is no such device.
     """
     from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.objective import TrainingObjective
     from optuna_popnas.space import SearchSpace
     from optuna_popnas.training import TrainingConfig
-    from optuna_popnas.training import TrainingObjective
 
     search = settings.values["search"]
     try:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from optuna_popnas.training.exporting import export
     from optuna_popnas.training.model import load_model
     from optuna_popnas.training.model import TrainedModel
-    from optuna_popnas.training.objective import TrainingObjective
     from optuna_popnas.training.retraining import retrain
     from optuna_popnas.training.selection import select
     from optuna_popnas.training.trainer import train_cell
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 _LAZY = {
     "ImageData": "data",
     "TrainedModel": "model",
-    "TrainingObjective": "objective",
     "TrainingResult": "trainer",
     "export": "exporting",
     "load_dataset": "datasets",
@@ -38,7 +36,6 @@ __all__ = [
     "ImageData",
     "TrainedModel",
     "TrainingConfig",
-    "TrainingObjective",
     "TrainingResult",
     "export",
     "load_dataset",

@@ -16,14 +16,14 @@ import torch
 
 from optuna_popnas.networks import cell_costs
 from optuna_popnas.networks import NetworkConfig
+from optuna_popnas.objective.calibration import Calibration
+from optuna_popnas.objective.calibration import other_devices
+from optuna_popnas.objective.calibration import REFERENCE_CELL
+from optuna_popnas.objective.calibration import study_calibration
 from optuna_popnas.sampler.attributes import write_users
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.training.backend import training_device
-from optuna_popnas.training.calibration import Calibration
-from optuna_popnas.training.calibration import other_devices
-from optuna_popnas.training.calibration import REFERENCE_CELL
-from optuna_popnas.training.calibration import study_calibration
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data import ImageData
 from optuna_popnas.training.datasets import load_dataset

@@ -20,9 +20,9 @@ from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
 from optuna_popnas import TrainingConfig
 from optuna_popnas import TrainingObjective
+from optuna_popnas.objective.calibration import Calibration
 from optuna_popnas.space import register_operator
 from optuna_popnas.space import unregister_operator
-from optuna_popnas.training.calibration import Calibration
 from optuna_popnas.training.data import ImageData
 from optuna_popnas.training.datasets import load_dataset
 

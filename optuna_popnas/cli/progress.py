@@ -96,7 +96,7 @@ class SearchBar:
 
 def watch(study: optuna.Study, command: Sequence[str], workers: int | None) -> int:
     """Start workers, show progress until they end; returns the exit code."""
-    from optuna_popnas.sampler.workers import launch_workers
+    from optuna_popnas.cli.launch import launch_workers
 
     bar = SearchBar(study)
     try:

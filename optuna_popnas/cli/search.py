@@ -104,7 +104,7 @@ def slurm_text(argv: Sequence[str], workers: int, settings: SearchSettings) -> s
     Raises:
         ConfigError: There is no worker, or the storage is a file of this machine.
     """
-    from optuna_popnas.sampler.workers import slurm_script
+    from optuna_popnas.cli.launch import slurm_script
 
     if workers < 1:
         raise ConfigError(f"`--slurm` must be at least 1, but got {workers}.")

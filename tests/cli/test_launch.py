@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from optuna_popnas.sampler.workers import launch_workers
-from optuna_popnas.sampler.workers import slurm_script
-from optuna_popnas.sampler.workers import visible_gpus
+from optuna_popnas.cli.launch import launch_workers
+from optuna_popnas.cli.launch import slurm_script
+from optuna_popnas.cli.launch import visible_gpus
 
 
 def script(folder: Path, text: str) -> list[str]:

@@ -30,7 +30,7 @@ import optuna
 import optuna_popnas as popnas
 from optuna_popnas.search import hypervolume
 from optuna_popnas.search import pareto_front
-from optuna_popnas.training.data import ImageData
+from optuna_popnas.training.data.image_data import ImageData
 
 
 SAMPLERS = ("popnas", "pnas", "tpe", "nsga2", "random")

@@ -25,8 +25,8 @@ from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.training.backend import training_device
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.datasets import load_dataset
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.device import is_out_of_memory
 from optuna_popnas.training.device import release_memory
 from optuna_popnas.training.device import resolve_device

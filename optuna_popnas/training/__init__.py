@@ -10,8 +10,8 @@ from optuna_popnas.training.config import TrainingConfig
 
 
 if TYPE_CHECKING:
-    from optuna_popnas.training.data import ImageData
-    from optuna_popnas.training.datasets import load_dataset
+    from optuna_popnas.training.data.image_data import ImageData
+    from optuna_popnas.training.data.load import load_dataset
     from optuna_popnas.training.exporting import export
     from optuna_popnas.training.model import load_model
     from optuna_popnas.training.model import TrainedModel
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from optuna_popnas.training.trainer import TrainingResult
 
 _LAZY = {
-    "ImageData": "data",
+    "ImageData": "data.image_data",
     "TrainedModel": "model",
     "TrainingResult": "trainer",
     "export": "exporting",
-    "load_dataset": "datasets",
+    "load_dataset": "data.load",
     "load_model": "model",
     "retrain": "retraining",
     "select": "selection",

@@ -14,7 +14,7 @@ import torch
 
 from optuna_popnas.networks.network import Network
 from optuna_popnas.training.checkpoint import replacing
-from optuna_popnas.training.data import ImageData
+from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.model import load_model
 from optuna_popnas.training.model import to_floats
 from optuna_popnas.training.model import TrainedModel

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from optuna_popnas.training.augment import Augmenter
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data import Images
+from optuna_popnas.training.data.image_data import Images
 from optuna_popnas.training.device import affinity
 
 

@@ -25,9 +25,9 @@ from optuna_popnas.training.backend import precision
 from optuna_popnas.training.backend import seeded_globals
 from optuna_popnas.training.config import learning_rates
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.data import Images
-from optuna_popnas.training.data import Split
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.data.image_data import Images
+from optuna_popnas.training.data.image_data import Split
 from optuna_popnas.training.device import Clock
 from optuna_popnas.training.device import cpu_threads
 from optuna_popnas.training.feed import Feed

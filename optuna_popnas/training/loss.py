@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.data import Split
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.data.image_data import Split
 
 
 class Loss:

@@ -23,8 +23,8 @@ from optuna_popnas.training.checkpoint import read_tensors
 from optuna_popnas.training.checkpoint import unpack
 from optuna_popnas.training.checkpoint import write_tensors
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.data import Split
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.data.image_data import Split
 from optuna_popnas.training.device import device_name
 from optuna_popnas.training.device import resolve_device
 from optuna_popnas.training.loop import Training

@@ -23,7 +23,7 @@ from optuna_popnas.training.backend import kernel_library
 from optuna_popnas.training.backend import seeded_globals
 from optuna_popnas.training.backend import training_device
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data import ImageData
+from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.device import PeakMemory
 from optuna_popnas.training.device import resolve_device
 from optuna_popnas.training.flat import load_lazy_parts

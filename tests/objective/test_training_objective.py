@@ -23,8 +23,8 @@ from optuna_popnas import TrainingObjective
 from optuna_popnas.objective.calibration import Calibration
 from optuna_popnas.space import register_operator
 from optuna_popnas.space import unregister_operator
-from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.datasets import load_dataset
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.data.load import load_dataset
 
 
 SPACE = SearchSpace(("identity", "3x3 conv", "2x2 maxpool"), max_blocks=2)

@@ -14,8 +14,8 @@ from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.training.config import learning_rates
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.datasets import load_dataset
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.feed import Feed
 from optuna_popnas.training.loop import epoch_seed
 from optuna_popnas.training.loop import Training

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data import ImageData
+from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.loss import Loss
 
 

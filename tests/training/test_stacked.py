@@ -18,8 +18,8 @@ from optuna_popnas.space import PAPER_OPERATORS
 from optuna_popnas.space import register_operator
 from optuna_popnas.space import unregister_operator
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.datasets import load_dataset
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.stacked import can_stack
 from optuna_popnas.training.stacked import StackedNetwork
 from optuna_popnas.training.trainer import start_training

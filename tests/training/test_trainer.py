@@ -13,8 +13,8 @@ from optuna_popnas.networks import build_network
 from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.datasets import load_dataset
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.kernels import find_library
 from optuna_popnas.training.trainer import probe_cell
 from optuna_popnas.training.trainer import seed_groups

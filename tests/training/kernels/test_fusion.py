@@ -15,7 +15,7 @@ from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.space import PAPER_OPERATORS
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.datasets import load_dataset
+from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.kernels import find_library
 from optuna_popnas.training.kernels import Fusion
 from optuna_popnas.training.stacked import StackedNetwork

@@ -12,7 +12,7 @@ from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.training.backend import kernel_library
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.datasets import load_dataset
+from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.kernels import library as module
 from optuna_popnas.training.kernels.library import find_library
 from optuna_popnas.training.kernels.library import KernelsUnavailable

@@ -14,10 +14,10 @@ import torch
 from torch.utils.data import Dataset
 from torch.utils.data import TensorDataset
 
-from optuna_popnas.training.datasets import load_dataset
-from optuna_popnas.training.images import resized
-from optuna_popnas.training.named import DEBIAN_FASHION_MNIST
-from optuna_popnas.training.named import read_idx
+from optuna_popnas.training.data.images import resized
+from optuna_popnas.training.data.load import load_dataset
+from optuna_popnas.training.data.named import DEBIAN_FASHION_MNIST
+from optuna_popnas.training.data.named import read_idx
 
 
 def write_images(

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.training.images import read_all
-from optuna_popnas.training.images import resized
+from optuna_popnas.training.data.images import read_all
+from optuna_popnas.training.data.images import resized
 
 
 UInt8 = npt.NDArray[np.uint8]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from optuna_popnas.training.data import capped
-from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.data import stratified
+from optuna_popnas.training.data.image_data import capped
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.data.image_data import stratified
 
 
 def make_data(labels: Any, **arguments: Any) -> ImageData:

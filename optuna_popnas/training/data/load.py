@@ -10,26 +10,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.training.data import capped
-from optuna_popnas.training.data import ImageData
-from optuna_popnas.training.data import Images
-from optuna_popnas.training.data import SelectedImages
-from optuna_popnas.training.data import stratified
-from optuna_popnas.training.images import ArrayScale
-from optuna_popnas.training.images import channels_first
-from optuna_popnas.training.images import find_images
-from optuna_popnas.training.images import ImageFiles
-from optuna_popnas.training.images import inspect
-from optuna_popnas.training.images import memory_limit as free_memory
-from optuna_popnas.training.images import read_all
-from optuna_popnas.training.images import resized
-from optuna_popnas.training.labels import classes_of
-from optuna_popnas.training.labels import indices_of
-from optuna_popnas.training.labels import Part
-from optuna_popnas.training.named import NAMES
-from optuna_popnas.training.named import read_named
-from optuna_popnas.training.torch_datasets import is_torch_dataset
-from optuna_popnas.training.torch_datasets import read_torch_dataset
+from optuna_popnas.training.data.image_data import capped
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.data.image_data import Images
+from optuna_popnas.training.data.image_data import SelectedImages
+from optuna_popnas.training.data.image_data import stratified
+from optuna_popnas.training.data.images import ArrayScale
+from optuna_popnas.training.data.images import channels_first
+from optuna_popnas.training.data.images import find_images
+from optuna_popnas.training.data.images import ImageFiles
+from optuna_popnas.training.data.images import inspect
+from optuna_popnas.training.data.images import memory_limit as free_memory
+from optuna_popnas.training.data.images import read_all
+from optuna_popnas.training.data.images import resized
+from optuna_popnas.training.data.labels import classes_of
+from optuna_popnas.training.data.labels import indices_of
+from optuna_popnas.training.data.labels import Part
+from optuna_popnas.training.data.named import NAMES
+from optuna_popnas.training.data.named import read_named
+from optuna_popnas.training.data.torch_datasets import is_torch_dataset
+from optuna_popnas.training.data.torch_datasets import read_torch_dataset
 
 
 #: Names of the arrays of an npz file: images, labels, for training, validation and test.

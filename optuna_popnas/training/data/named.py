@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.training.torch_datasets import read_torch_dataset
+from optuna_popnas.training.data.torch_datasets import read_torch_dataset
 
 
 #: Where Debian's package ``dataset-fashion-mnist`` puts its files.

@@ -67,6 +67,17 @@ __all__ = [
 ]
 
 
+def _cell_drawing(cell: Cell) -> str:
+    """Return the picture of a cell that ends a code box of a notebook."""
+    from optuna_popnas.visualization import draw_cell
+
+    return draw_cell(cell)
+
+
+# A cell does not know its picture; notebooks ask for it by this name.
+setattr(Cell, "_repr_svg_", _cell_drawing)  # noqa: B010
+
+
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

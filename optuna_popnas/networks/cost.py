@@ -24,6 +24,7 @@ from optuna_popnas.networks.layout import CellLayout
 from optuna_popnas.networks.layout import network_layout
 from optuna_popnas.space.batch import CellBatch
 from optuna_popnas.space.cell import Cell
+from optuna_popnas.space.grammar import Grammar
 from optuna_popnas.space.operators import parse_operator
 from optuna_popnas.space.search_space import SearchSpace
 
@@ -97,12 +98,7 @@ def cell_costs(
 
 
 def _batch_of(cells: Sequence[Cell], space: SearchSpace | None) -> CellBatch:
-    if space is None:
-        names = sorted({name for cell in cells for name in cell.operators}) or ["identity"]
-        depth = max((-value for cell in cells for value in cell.inputs), default=1)
-        blocks = max((len(cell) for cell in cells), default=1)
-        space = SearchSpace(names, max_blocks=max(blocks, 1), lookbacks=max(depth, 1))
-    return CellBatch.from_cells(space, cells)
+    return CellBatch.from_cells(space or SearchSpace.of(cells), cells)
 
 
 def _output_counts(
@@ -123,7 +119,7 @@ def _output_counts(
 def _tables(
     lookbacks: tuple[int, ...],
     config: NetworkConfig,
-    space: SearchSpace,
+    space: Grammar,
     in_channels: int,
     classes: int,
     size: tuple[int, int],

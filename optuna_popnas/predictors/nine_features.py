@@ -118,12 +118,7 @@ def _fill(features: FloatArray, chunk: Columns, table: FloatArray) -> None:
 
 def _as_batch(cells: Sequence[Cell], scores: Mapping[str, float]) -> CellBatch:
     if not isinstance(cells, CellBatch):
-        names = dict.fromkeys([*scores, *(name for cell in cells for name in cell.operators)])
-        space = SearchSpace(
-            tuple(names) or ("identity",),
-            max_blocks=max([1, *(len(cell) for cell in cells)]),
-            lookbacks=max([1, *(-value for cell in cells for value in cell.inputs)]),
-        )
+        space = SearchSpace.of(cells, scores)
         cells = CellBatch.from_cells(space, cells)
     for name in _used(cells):
         if name not in scores:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from optuna_popnas.predictors.columns import Columns
 from optuna_popnas.predictors.columns import columns
 from optuna_popnas.space import CellBatch
-from optuna_popnas.space import SearchSpace
+from optuna_popnas.space import Grammar
 
 
 _CHUNK = 1 << 12
@@ -65,7 +65,7 @@ class FeatureColumns(NamedTuple):
         )
 
 
-def feature_columns(space: SearchSpace) -> FeatureColumns:
+def feature_columns(space: Grammar) -> FeatureColumns:
     """Return which columns of :func:`structural_features` hold what."""
     count, lookbacks = len(space.operators), space.lookbacks
     sizes = [
@@ -93,7 +93,7 @@ def structural_features(batch: CellBatch) -> Features:
     return features
 
 
-def _fill(features: Features, chunk: Columns, space: SearchSpace, at: FeatureColumns) -> None:
+def _fill(features: Features, chunk: Columns, space: Grammar, at: FeatureColumns) -> None:
     blocks, _, size = chunk.inputs.shape
     count = len(space.operators)
     above, below, depth = _paths(chunk)

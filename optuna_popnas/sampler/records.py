@@ -184,13 +184,7 @@ def _quality(pairs: list[tuple[float | None, float | None]]) -> PredictionQualit
 def _cell_keys(facts: Sequence[Fact]) -> list[int]:
     """Return what equivalent cells have in common, for each trial; 0 where there is no cell."""
     cells = [fact.cell or Cell() for fact in facts]
-    names = dict.fromkeys(name for cell in cells for name in cell.operators)
-    space = SearchSpace(
-        tuple(names) or ("identity",),
-        max_blocks=max([1, *map(len, cells)]),
-        lookbacks=max([1, *(-value for cell in cells for value in cell.lookbacks)]),
-    )
-    keys: list[int] = CellBatch.from_cells(space, cells).keys.tolist()
+    keys: list[int] = CellBatch.from_cells(SearchSpace.of(cells), cells).keys.tolist()
     return [0 if fact.cell is None else key for fact, key in zip(facts, keys)]
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from optuna_popnas.space import Block
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 
@@ -215,15 +214,12 @@ class Plan:
 
 def encode_cell(cell: Cell, space: SearchSpace) -> list[int]:
     """Return a cell as a flat list of integers, four per block; :func:`decode_cell` inverts."""
-    index = space.operator_index
-    return [number for in1, op1, in2, op2 in cell for number in (in1, index[op1], in2, index[op2])]
+    return [number for block in cell.encode(space.operator_index) for number in block]
 
 
 def decode_cell(code: Sequence[int], space: SearchSpace) -> Cell:
     """Read what :func:`encode_cell` wrote."""
-    names = space.operators
-    rows = np.array(code, dtype=int).reshape(-1, 4).tolist()
-    return Cell(Block(in1, names[op1], in2, names[op2]) for in1, op1, in2, op2 in rows)
+    return Cell.decode(zip(*[iter(map(int, code))] * 4), space.operators)
 
 
 def _rounded(values: list[float | None]) -> list[float | None]:

@@ -3,6 +3,7 @@
 from optuna_popnas.space.batch import CellBatch
 from optuna_popnas.space.cell import Block
 from optuna_popnas.space.cell import Cell
+from optuna_popnas.space.grammar import Grammar
 from optuna_popnas.space.operators import Operator
 from optuna_popnas.space.operators import OperatorFamily
 from optuna_popnas.space.operators import PAPER_OPERATORS
@@ -17,6 +18,7 @@ __all__ = [
     "Block",
     "Cell",
     "CellBatch",
+    "Grammar",
     "LevelProfile",
     "Operator",
     "OperatorFamily",

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import overload, TYPE_CHECKING
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.space.cell import Block
 from optuna_popnas.space.cell import Cell
 from optuna_popnas.space.equivalence import canonicalize
 from optuna_popnas.space.equivalence import hash_encoding
-
-
-if TYPE_CHECKING:
-    from optuna_popnas.space.search_space import SearchSpace
+from optuna_popnas.space.grammar import Grammar
 
 
 class CellBatch(Sequence[Cell]):
@@ -31,7 +27,7 @@ class CellBatch(Sequence[Cell]):
 
     def __init__(
         self,
-        space: SearchSpace,
+        space: Grammar,
         encoding: npt.NDArray[np.int8],
         lengths: npt.NDArray[np.intp] | None = None,
     ) -> None:
@@ -43,7 +39,7 @@ class CellBatch(Sequence[Cell]):
         self._is_canonical = False
 
     @classmethod
-    def from_cells(cls, space: SearchSpace, cells: Sequence[Cell]) -> CellBatch:
+    def from_cells(cls, space: Grammar, cells: Sequence[Cell]) -> CellBatch:
         """Encode cells; a batch of the same space is returned as it is.
 
         Raises:
@@ -57,8 +53,8 @@ class CellBatch(Sequence[Cell]):
         encoding = np.zeros((len(lengths), width, 4), dtype=np.int8)
         for row, cell in enumerate(cells):
             space.check(cell)
-            for i, (in1, op1, in2, op2) in enumerate(cell):
-                encoding[row, i] = (in1, index[op1], in2, index[op2])
+            if cell:
+                encoding[row, : len(cell)] = cell.encode(index)
         return cls(space, encoding, lengths)
 
     @property
@@ -132,9 +128,8 @@ class CellBatch(Sequence[Cell]):
     def __getitem__(self, index: int | slice) -> Cell | CellBatch:
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
-        names = self.space.operators
         rows = self.encoding[index, : self.lengths[index]].tolist()
-        return Cell(Block(a, names[p], b, names[q]) for a, p, b, q in rows)
+        return Cell.decode(rows, self.space.operators)
 
     def __len__(self) -> int:
         return len(self.lengths)

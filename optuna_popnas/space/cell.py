@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, overload
 
+import numpy as np
+
+from optuna_popnas.space.equivalence import canonicalize
 from optuna_popnas.space.operators import parse_operator
+
+
+#: No cell has more blocks, and none reads further back.
+MAX_BLOCKS = 20
+MAX_LOOKBACKS = 20
 
 
 class Block(NamedTuple):
@@ -40,6 +48,11 @@ class Block(NamedTuple):
                     f"`{name}` of block {index} must be a lookback (-1, -2, ...) {allowed}, "
                     f"but got {value}. A block reads only blocks before it."
                 )
+            if value < -MAX_LOOKBACKS:
+                raise ValueError(
+                    f"`{name}` of block {index} must be at least -{MAX_LOOKBACKS}, "
+                    f"but got {value}."
+                )
         parse_operator(self.op1)
         parse_operator(self.op2)
 
@@ -53,8 +66,8 @@ class Cell(Sequence[Block]):
             only blocks before it.
 
     Raises:
-        ValueError: An operator is unknown, an input is no integer, or a block reads itself or a
-            later block.
+        ValueError: An operator is unknown, an input is no integer, a block reads itself, a later
+            block or further back than 20 cells, or there are more than 20 blocks.
 
     Example:
         >>> cell = Cell([(-2, "3x3 conv", -1, "2x2 maxpool")])
@@ -76,6 +89,10 @@ class Cell(Sequence[Block]):
             block = Block(*block)
             block.check(index)
             checked.append(block)
+        if len(checked) > MAX_BLOCKS:
+            raise ValueError(
+                f"A cell must have at most {MAX_BLOCKS} blocks, but got {len(checked)}."
+            )
         object.__setattr__(self, "blocks", tuple(checked))
 
     @classmethod
@@ -95,6 +112,24 @@ class Cell(Sequence[Block]):
                 f"but got {str(text)[:200]!r}."
             )
         return cls(value)
+
+    def encode(self, index: Mapping[str, int]) -> list[tuple[int, int, int, int]]:
+        """Return ``(in1, op1, in2, op2)`` of each block, operators as numbers.
+
+        Raises:
+            ValueError: An operator has no number.
+        """
+        try:
+            return [(in1, index[op1], in2, index[op2]) for in1, op1, in2, op2 in self.blocks]
+        except KeyError as error:
+            raise ValueError(
+                f"`operators` must hold every operator of the cell, but got none for {error}."
+            ) from None
+
+    @classmethod
+    def decode(cls, rows: Iterable[Sequence[int]], names: Sequence[str]) -> Cell:
+        """Read what :meth:`encode` wrote; ``names`` are the operators by number."""
+        return cls(Block(in1, names[op1], in2, names[op2]) for in1, op1, in2, op2 in rows)
 
     def __str__(self) -> str:
         return str([tuple(block) for block in self.blocks])
@@ -145,15 +180,21 @@ class Cell(Sequence[Block]):
         Args:
             operators: The order of operators. The natural order (that of the thesis' list) if
                 left out; a search space uses that of its own list.
+
+        Raises:
+            ValueError: An operator of the cell is not in the list.
         """
         if operators is None:
             return self._canonical
-        from optuna_popnas.space.batch import CellBatch
-        from optuna_popnas.space.search_space import SearchSpace
-
-        depth = max((-value for value in self.inputs), default=1)
-        space = SearchSpace(operators, max_blocks=max(len(self), 1), lookbacks=max(depth, 1))
-        return CellBatch.from_cells(space, [self]).canonical()[0]
+        if not self.blocks:
+            return self
+        index = {name: number for number, name in enumerate(operators)}
+        encoding = canonicalize(
+            np.array([self.encode(index)], dtype=np.int8),
+            operators=len(operators),
+            lookbacks=max(1, -min(self.inputs)),
+        )
+        return Cell.decode(encoding[0].tolist(), operators)
 
     @cached_property
     def _canonical(self) -> Cell:
@@ -165,8 +206,3 @@ class Cell(Sequence[Block]):
     def is_equivalent(self, other: Cell) -> bool:
         """Whether both cells build the same network (isomorphic graphs, Sec. 4.1.2)."""
         return len(self) == len(other) and self.canonical() == other.canonical()
-
-    def _repr_svg_(self) -> str:
-        from optuna_popnas.visualization import draw_cell
-
-        return draw_cell(self)

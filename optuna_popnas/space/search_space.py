@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-import hashlib
-import json
-from typing import Any, NamedTuple, TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +12,15 @@ from optuna_popnas.space.batch import CellBatch
 from optuna_popnas.space.cell import Block
 from optuna_popnas.space.cell import Cell
 from optuna_popnas.space.equivalence import add_blocks
-from optuna_popnas.space.operators import PAPER_OPERATORS
-from optuna_popnas.space.operators import parse_operator
+from optuna_popnas.space.grammar import Grammar
 
 
-if TYPE_CHECKING:
-    from optuna.trial import BaseTrial
+class Suggests(Protocol):
+    """What :meth:`SearchSpace.suggest` needs of an Optuna trial."""
 
-_MAX_OPERATORS = 100
-_MAX_BLOCKS = 20
-_MAX_LOOKBACKS = 20
+    def suggest_int(self, name: str, low: int, high: int, /) -> int: ...
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any], /) -> Any: ...
 
 
 class LevelProfile(NamedTuple):
@@ -36,7 +31,6 @@ class LevelProfile(NamedTuple):
         inputs: Values that an input of the last block can take (|I_b|).
         new_blocks: Distinct blocks that can be added at this level (Sec. 4.1.3).
         upper_bound: Product of ``new_blocks`` up to this level, equivalent cells included.
-        encodings: Children of one level's beam, before equivalent ones are merged.
     """
 
     blocks: int
@@ -45,8 +39,7 @@ class LevelProfile(NamedTuple):
     upper_bound: int
 
 
-@dataclass(frozen=True)
-class SearchSpace:
+class SearchSpace(Grammar):
     """All cells of at most ``max_blocks`` blocks over some operators and lookbacks (Sec. 4.1).
 
     Args:
@@ -67,83 +60,25 @@ class SearchSpace:
         [300, 666, 1176, 1830, 2628]
     """
 
-    operators: tuple[str, ...] = PAPER_OPERATORS
-    max_blocks: int = 5
-    lookbacks: int = 2
+    @classmethod
+    def of(cls, cells: Iterable[Cell], operators: Iterable[str] = ()) -> SearchSpace:
+        """Return the smallest space that has all of these cells.
 
-    def __init__(
-        self,
-        operators: Sequence[str] = PAPER_OPERATORS,
-        max_blocks: int = 5,
-        lookbacks: int = 2,
-    ) -> None:
-        if isinstance(operators, str):
-            raise ValueError(
-                f"`operators` must be a sequence of names, but got the string {operators!r}."
-            )
-        operators = tuple(operators)
-        for name in operators:
-            parse_operator(name)
-        repeated = [name for name in dict.fromkeys(operators) if operators.count(name) > 1]
-        if repeated:
-            raise ValueError(
-                f"`operators` must not repeat a name, but got {repeated[0]!r} more than once."
-            )
-        if not 1 <= len(operators) <= _MAX_OPERATORS:
-            raise ValueError(
-                f"`operators` must hold 1 to {_MAX_OPERATORS} names, but got {len(operators)}."
-            )
-        _check_range("max_blocks", max_blocks, _MAX_BLOCKS)
-        _check_range("lookbacks", lookbacks, _MAX_LOOKBACKS)
-        object.__setattr__(self, "operators", operators)
-        object.__setattr__(self, "max_blocks", int(max_blocks))
-        object.__setattr__(self, "lookbacks", int(lookbacks))
+        Args:
+            cells: The cells.
+            operators: Names that come first in the space, used or not; further ones follow in
+                the order in which the cells use them.
+        """
+        cells = tuple(cells)
+        names = dict.fromkeys(operators)
+        names |= dict.fromkeys(name for cell in cells for name in cell.operators)
+        return cls(
+            tuple(names) or ("identity",),
+            max_blocks=max([1, *map(len, cells)]),
+            lookbacks=max([1, *(-value for cell in cells for value in cell.inputs)]),
+        )
 
-    @cached_property
-    def operator_index(self) -> dict[str, int]:
-        """Operator name -> its number."""
-        return {name: index for index, name in enumerate(self.operators)}
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """A short text that two spaces share if and only if they are equal."""
-        facts = [self.operators, self.max_blocks, self.lookbacks]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the space as JSON values; ``SearchSpace(**...)`` is the inverse."""
-        return {
-            "operators": list(self.operators),
-            "max_blocks": self.max_blocks,
-            "lookbacks": self.lookbacks,
-        }
-
-    def inputs(self, block: int) -> tuple[int, ...]:
-        """Return the values that an input of this block (from 0) can take: I_(block+1)."""
-        return (*range(-self.lookbacks, 0), *range(block))
-
-    def check(self, cell: Cell) -> None:
-        """Raise ValueError if the cell is not in this space."""
-        if len(cell) > self.max_blocks:
-            raise ValueError(
-                f"A cell must have at most {self.max_blocks} blocks in this space, "
-                f"but got {len(cell)} in {cell}."
-            )
-        for block in cell:
-            for value in (block.in1, block.in2):
-                if value < -self.lookbacks:
-                    raise ValueError(
-                        f"Lookbacks must be from -{self.lookbacks} to -1 in this space, "
-                        f"but got {value} in {cell}."
-                    )
-            for name in (block.op1, block.op2):
-                if name not in self.operator_index:
-                    raise ValueError(
-                        f"Operators must be among those of this space, but got {name!r} in "
-                        f"{cell}. The space has {', '.join(self.operators)}."
-                    )
-
-    def suggest(self, trial: BaseTrial) -> Cell:
+    def suggest(self, trial: Suggests) -> Cell:
         """Suggest a cell; works under every Optuna sampler.
 
         The parameters are ``blocks`` and, for block ``i`` from 0, ``b{i}_in1``, ``b{i}_op1``,
@@ -248,10 +183,3 @@ class SearchSpace:
             bound *= new
             levels.append(LevelProfile(b, inputs, new, bound))
         return tuple(levels)
-
-
-def _check_range(name: str, value: int, largest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"`{name}` must be an integer, but got {value!r}.")
-    if not 1 <= value <= largest:
-        raise ValueError(f"`{name}` must be between 1 and {largest}, but got {value}.")

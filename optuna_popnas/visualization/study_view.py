@@ -60,15 +60,8 @@ class StudyView(NamedTuple):
     @property
     def space(self) -> SearchSpace:
         """The search space; where it is not recorded, the smallest one that has all cells."""
-        if self.record.space is not None:
-            return self.record.space
-        cells = [trial.cell for trial in self.record.trials if trial.cell is not None]
-        names = dict.fromkeys(name for cell in cells for name in cell.operators)
-        return SearchSpace(
-            tuple(names) or ("identity",),
-            max_blocks=max([1, *(len(cell) for cell in cells)]),
-            lookbacks=max([1, *(-value for cell in cells for value in cell.inputs)]),
-        )
+        cells = (trial.cell for trial in self.record.trials if trial.cell is not None)
+        return self.record.space or SearchSpace.of(cells)
 
 
 #: What the figure functions take.

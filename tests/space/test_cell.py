@@ -68,3 +68,8 @@ def test_canonical_follows_a_given_order_of_operators() -> None:
     cell = Cell([(-1, "3x3 conv", -1, "identity")])
     assert cell.canonical() == Cell([(-1, "identity", -1, "3x3 conv")])
     assert cell.canonical(["3x3 conv", "identity"]) == cell
+
+
+def test_canonical_needs_every_operator() -> None:
+    with pytest.raises(ValueError, match="must hold every operator of the cell, .* '3x3 conv'"):
+        Cell([(-1, "3x3 conv", -1, "identity")]).canonical(["identity"])

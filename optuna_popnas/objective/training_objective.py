@@ -23,10 +23,10 @@ from optuna_popnas.objective.calibration import study_calibration
 from optuna_popnas.sampler.attributes import write_users
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
-from optuna_popnas.training.backend import training_device
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
+from optuna_popnas.training.device import device_name
 from optuna_popnas.training.device import is_out_of_memory
 from optuna_popnas.training.device import release_memory
 from optuna_popnas.training.device import resolve_device
@@ -201,7 +201,7 @@ class TrainingObjective:
         with self._calibrating:
             if self._calibration is None:
                 self._calibration = Calibration(
-                    training_device(self.device, self.training),
+                    device_name(self.device, self.training.threads),
                     self.probe(Cell()),
                     self.probe(REFERENCE_CELL),
                 )
@@ -276,7 +276,7 @@ class TrainingObjective:
         """Say on the trial why it fails; NaN makes Optuna fail it without ending the study."""
         release_memory(self.device)
         _logger.warning(f"Training {cell} failed. {reason}")
-        device = training_device(self.device, self.training)
+        device = device_name(self.device, self.training.threads)
         self._write(trial, cell, {**costs, "device": device, "seed": self.seed, "reason": reason})
         return math.nan if len(names) == 1 else (math.nan,) * len(names)
 
@@ -308,7 +308,7 @@ class TrainingObjective:
         if shared is not None:
             self._warn(shared)
         if not self.normalize_seconds:
-            own = training_device(self.device, self.training)
+            own = device_name(self.device, self.training.threads)
             others = other_devices(study, own)
             if others:
                 self._warn(

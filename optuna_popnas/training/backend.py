@@ -1,20 +1,15 @@
-"""What a training computes with: kernels, number formats, random numbers."""
+"""What a training computes with: number formats, random numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-import ctypes
 import threading
 
 import numpy as np
 import torch
 
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.device import device_name
-from optuna_popnas.training.kernels import find_library
-from optuna_popnas.training.kernels import KernelsUnavailable
-from optuna_popnas.training.kernels import load_library
 
 
 #: Held by who reads or writes PyTorch's global generators.
@@ -50,32 +45,6 @@ def seeded_globals(seed: int, device: torch.device | None = None) -> Iterator[No
                 torch.cuda.set_rng_state(cuda_state, device)
 
 
-def kernel_library(config: TrainingConfig, device: torch.device) -> ctypes.CDLL | None:
-    """Return the compiled kernels if a training uses them, else None.
-
-    Raises:
-        ValueError: They are asked for and cannot be had.
-    """
-    possible = (
-        device.type == "cpu"
-        and config.threads == 1
-        and config.layout != "contiguous"
-        and not config.compile
-    )
-    if config.kernels == "pytorch" or not possible:
-        if config.kernels == "compiled":
-            raise ValueError(
-                f"`kernels` must not be 'compiled' on {str(device)!r}. Use kernels='auto'."
-            )
-        return None
-    if config.kernels == "auto":
-        return find_library()
-    try:
-        return load_library()
-    except KernelsUnavailable as error:
-        raise ValueError(f"{error} Use kernels='auto'.") from None
-
-
 def precision(config: TrainingConfig, device: torch.device) -> torch.dtype:
     """Return the type that the network computes with."""
     if device.type != "cuda" or config.precision == "float32":
@@ -85,9 +54,3 @@ def precision(config: TrainingConfig, device: torch.device) -> torch.dtype:
         modern = torch.cuda.get_device_capability(device)[0] >= 8
         return torch.bfloat16 if modern else torch.float32
     return torch.bfloat16 if config.precision == "bfloat16" else torch.float16
-
-
-def training_device(device: torch.device, config: TrainingConfig) -> str:
-    """Return the name of what a training's seconds are measured on."""
-    name = device_name(device, config.threads)
-    return name if kernel_library(config, device) is None else f"{name}, compiled kernels"

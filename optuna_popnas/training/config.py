@@ -16,7 +16,6 @@ import numpy.typing as npt
 OPTIMIZERS = ("adamw", "l2")
 METRICS = ("accuracy", "macro_f1")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-KERNELS = ("auto", "compiled", "pytorch")
 LAYOUTS = ("auto", "channels_last", "contiguous")
 NORMS = ("running", "epoch")
 
@@ -59,9 +58,6 @@ class TrainingConfig:
             ``"auto"`` is bfloat16 where the GPU computes with it and float32 elsewhere.
         layout: Memory layout of images, ``"channels_last"`` or ``"contiguous"``; ``"auto"``
             takes what is faster on the device.
-        kernels: What computes on a CPU: ``"compiled"``, this package's kernels for small networks,
-            which need a C compiler and one thread; ``"pytorch"``; or ``"auto"``, the former
-            where they are to be had.
         compile: Compile the network with ``torch.compile``. Pays for long trainings only.
         cuda_graphs: On CUDA, replay each training step as one graph.
         threads: Threads per training on a CPU; None leaves PyTorch's setting as it is.
@@ -94,7 +90,6 @@ class TrainingConfig:
     ema_decay: float = 0.0
     precision: str = "auto"
     layout: str = "auto"
-    kernels: str = "auto"
     compile: bool = False
     cuda_graphs: bool = False
     threads: int | None = 1
@@ -122,7 +117,6 @@ class TrainingConfig:
         _check_choice("metric", self.metric, METRICS)
         _check_choice("precision", self.precision, PRECISIONS)
         _check_choice("layout", self.layout, LAYOUTS)
-        _check_choice("kernels", self.kernels, KERNELS)
         _check_choice("batch_norm", self.batch_norm, NORMS)
         for name in ("flip", "compile", "cuda_graphs"):
             if not isinstance(getattr(self, name), bool):
@@ -133,13 +127,6 @@ class TrainingConfig:
             raise ValueError(
                 "`compile` and `cuda_graphs` must not both be set, but got True and True. "
                 "Choose one of them."
-            )
-        if self.kernels == "compiled" and (
-            self.compile or self.layout == "contiguous" or self.threads != 1
-        ):
-            raise ValueError(
-                "`kernels` must not be 'compiled' with compile=True, layout='contiguous' or more "
-                f"than one thread, but got threads={self.threads!r}. Use kernels='auto'."
             )
         self._check_class_weights()
 

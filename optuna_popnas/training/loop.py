@@ -20,7 +20,6 @@ from torch import nn
 from torch import Tensor
 
 from optuna_popnas.training.backend import epoch_seed
-from optuna_popnas.training.backend import kernel_library
 from optuna_popnas.training.backend import precision
 from optuna_popnas.training.backend import seeded_globals
 from optuna_popnas.training.config import learning_rates
@@ -35,7 +34,6 @@ from optuna_popnas.training.feed import ValidationFeed
 from optuna_popnas.training.flat import FlatParameters
 from optuna_popnas.training.flat import make_optimizer
 from optuna_popnas.training.graphs import GraphedStep
-from optuna_popnas.training.kernels import Fusion
 from optuna_popnas.training.loss import Loss
 from optuna_popnas.training.metrics import measure
 from optuna_popnas.training.metrics import Metrics
@@ -100,8 +98,6 @@ class Training:
         self.network = network.to(device).to(memory_format=self._format)
         self._norms = BatchNorms(self.network)
         self._norms.freeze_biases()
-        library = kernel_library(config, device)
-        self._fusion = None if library is None else Fusion(self.network, library)
         self._flat = FlatParameters(self.network)
         self._average = self._flat.flat.detach().clone() if config.ema_decay else None
         self._generators = [torch.Generator(device) for _ in seeds]
@@ -239,8 +235,6 @@ class Training:
         if self._average is not None:
             with torch.no_grad():
                 self._flat.flat.copy_(self._average)
-        if self._fusion is not None:
-            self._fusion.undo()
         self._flat.release()
         self._norms.restore(self.epoch * self.steps)
         return self.network.eval()

@@ -43,7 +43,7 @@ _FORMAT = "optuna-popnas checkpoint"
 _VERSION = 1
 _SAMPLES = 64
 # Settings that change the speed of a training but nothing of its result's meaning.
-_FREE_SETTINGS = ("threads", "readers", "kernels", "compile", "cuda_graphs")
+_FREE_SETTINGS = ("threads", "readers", "compile", "cuda_graphs")
 
 
 class RetrainEpoch(NamedTuple):

@@ -19,11 +19,10 @@ from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.networks.network import Network
 from optuna_popnas.space import Cell
 from optuna_popnas.training.backend import GLOBALS
-from optuna_popnas.training.backend import kernel_library
 from optuna_popnas.training.backend import seeded_globals
-from optuna_popnas.training.backend import training_device
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.device import device_name
 from optuna_popnas.training.device import PeakMemory
 from optuna_popnas.training.device import resolve_device
 from optuna_popnas.training.flat import load_lazy_parts
@@ -31,9 +30,6 @@ from optuna_popnas.training.loop import Training
 from optuna_popnas.training.stacked import can_stack
 from optuna_popnas.training.stacked import StackedNetwork
 
-
-# Bytes of one layer of a stack's activations.
-_STACK_BYTES = 1 << 20
 
 # The fewest and the most steps that a probe times.
 _PROBE_STEPS = (3, 30)
@@ -182,7 +178,7 @@ def train_cell(
     load_lazy_parts()
     memory = PeakMemory(where)
     seeds = tuple(range(seed, seed + training.seeds))
-    groups = seed_groups(seeds, cell, data, network, training, where)
+    groups = seed_groups(seeds, cell, network)
     folds = [
         _train_fold(cell, data, network, training, group, fold, where, on_epoch)
         for fold in range(training.folds)
@@ -213,7 +209,7 @@ def train_cell(
         parameters=int(costs.parameters[0]),
         flops=int(costs.flops[0]),
         cells_built=_cells_built(module),
-        device=training_device(where, training),
+        device=device_name(where, training.threads),
         seed=seed,
         epochs=max(len(fold.losses) for fold in folds),
         batch_size=folds[0].batch,
@@ -230,25 +226,10 @@ def train_cell(
 
 
 def seed_groups(
-    seeds: tuple[int, ...],
-    cell: Cell,
-    data: ImageData,
-    network: NetworkConfig,
-    training: TrainingConfig,
-    device: torch.device,
+    seeds: tuple[int, ...], cell: Cell, network: NetworkConfig
 ) -> list[tuple[int, ...]]:
-    """Return which seeds are trained together as stacks.
-
-    All of them, where networks of the cell can be stacked. On a CPU with compiled kernels, which
-    are busy with one network already, as many as stay in the core's cache.
-    """
-    size = len(seeds) if can_stack(cell, network) else 1
-    if kernel_library(training, device) is not None:
-        height, width = data.image_size
-        one = 4 * training.batch_size * height * width * network.filters
-        size = min(size, max(_STACK_BYTES // one, 1))
-    stacks = -(-len(seeds) // size)
-    return [tuple(part.tolist()) for part in np.array_split(np.array(seeds), stacks)]
+    """Return which seeds are trained together as a stack: all, where the cell can be stacked."""
+    return [seeds] if can_stack(cell, network) else [(seed,) for seed in seeds]
 
 
 def probe_cell(
@@ -279,7 +260,7 @@ def probe_cell(
     network = network or NetworkConfig()
     where = resolve_device(device)
     seeds = tuple(range(seed, seed + config.seeds))
-    group = seed_groups(seeds, cell, data, network, config, where)[0]
+    group = seed_groups(seeds, cell, network)[0]
     run = start_training(cell, data, network, config, seeds=group, device=where)
     total = config.epochs * run.steps
     steps = min(max(total // 100, _PROBE_STEPS[0]), _PROBE_STEPS[1])

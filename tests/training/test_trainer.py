@@ -15,9 +15,7 @@ from optuna_popnas.space import Cell
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
-from optuna_popnas.training.kernels import find_library
 from optuna_popnas.training.trainer import probe_cell
-from optuna_popnas.training.trainer import seed_groups
 from optuna_popnas.training.trainer import seeded_network
 from optuna_popnas.training.trainer import train_cell
 from optuna_popnas.training.trainer import TrainingDiverged
@@ -125,24 +123,6 @@ def test_folds_are_averaged(digits: ImageData) -> None:
     assert result.seconds == pytest.approx(float(result.time_parts["train_seconds"]) / 3)
     with pytest.raises(ValueError, match="Use fewer folds"):
         train(digits, folds=11)
-
-
-def test_seeds_are_stacked_as_far_as_that_is_faster() -> None:
-    small, large = (
-        load_dataset((np.zeros((40, n, n), np.uint8), np.arange(40) % 2)) for n in (8, 28)
-    )
-    network = NetworkConfig(motifs=2, normal_cells=1, filters=8)
-    seeds = tuple(range(7))
-
-    def groups(data: ImageData, device: str, kernels: str) -> list[tuple[int, ...]]:
-        config = TrainingConfig(kernels=kernels)
-        return seed_groups(seeds, CELL, data, network, config, torch.device(device))
-
-    assert groups(small, "cuda", "auto") == [seeds]
-    assert groups(large, "cpu", "pytorch") == [seeds]
-    if find_library() is not None:
-        assert groups(small, "cpu", "auto") == [(0, 1, 2, 3), (4, 5, 6)]
-        assert groups(large, "cpu", "auto") == [(seed,) for seed in seeds]
 
 
 def test_empty_cell(digits: ImageData) -> None:

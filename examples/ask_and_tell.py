@@ -5,9 +5,9 @@ import math
 import optuna
 
 import optuna_popnas as popnas
-from optuna_popnas.sampler import front
-from optuna_popnas.sampler import read_search
 from optuna_popnas.sampler import SearchEnded
+from optuna_popnas.study import front
+from optuna_popnas.study import view_study
 
 
 def train_somewhere(cell: popnas.Cell) -> tuple[float, float]:
@@ -34,6 +34,6 @@ while True:
         break
     study.tell(trial, train_somewhere(cell))
 
-trials = read_search(study).trials
+trials = view_study(study).trials
 print(f"{len(front(trials))} of {len(trials)} cells are on the front; the best one:")
 print(front(trials)[0].cell)

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 import optuna_popnas as popnas
-from optuna_popnas.sampler import front
-from optuna_popnas.sampler import read_search
+from optuna_popnas.study import front
+from optuna_popnas.study import view_study
 
 
 space = popnas.SearchSpace(operators=["identity", "3x3 dconv", "2x2 maxpool"], max_blocks=2)
@@ -58,5 +58,5 @@ study = optuna.create_study(
     sampler=popnas.POPNASSampler(space, max_children=4, max_exploration_children=2, seed=0),
 )
 study.optimize(objective)
-for trial in front(read_search(study).trials):
+for trial in front(view_study(study).trials):
     print(f"accuracy {trial.accuracy:.3f}, {trial.seconds:.2f} s: {trial.cell}")

@@ -10,7 +10,7 @@ import os
 import optuna
 
 import optuna_popnas as popnas
-from optuna_popnas.sampler import read_search
+from optuna_popnas.study import view_study
 
 
 STORAGE = "sqlite:///many_workers.db"
@@ -35,7 +35,7 @@ def work(number: int) -> None:
     study.optimize(objective)
     mine = [
         trial
-        for trial in read_search(study).trials
+        for trial in view_study(study).trials
         if trial.is_valid and str(trial.worker).endswith(f":{os.getpid()}")
     ]
     print(f"worker {number} trained {len(mine)} cells")

@@ -6,8 +6,8 @@ Run it again and it says at once that nothing is left to do: the study is in dig
 import optuna
 
 import optuna_popnas as popnas
-from optuna_popnas.sampler import front
-from optuna_popnas.sampler import read_search
+from optuna_popnas.study import front
+from optuna_popnas.study import view_study
 
 
 space = popnas.SearchSpace(operators=["identity", "3x3 dconv", "3x3 conv"], max_blocks=2)
@@ -26,5 +26,5 @@ study = optuna.create_study(
 )
 study.optimize(objective)  # ends by itself after the last level
 
-for trial in front(read_search(study).trials):
+for trial in front(view_study(study).trials):
     print(f"accuracy {trial.accuracy:.3f}, {trial.seconds:.2f} s: {trial.cell}")

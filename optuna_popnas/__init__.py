@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from optuna_popnas.networks import NetworkConfig
     from optuna_popnas.objective import TrainingObjective
     from optuna_popnas.sampler import POPNASSampler
+    from optuna_popnas.study import select
     from optuna_popnas.training import export
     from optuna_popnas.training import load_dataset
     from optuna_popnas.training import retrain
-    from optuna_popnas.training import select
     from optuna_popnas.training import train_cell
     from optuna_popnas.training import TrainingConfig
     from optuna_popnas.visualization import report
@@ -40,10 +40,19 @@ _LAZY = {
     "load_dataset": "training",
     "report": "visualization",
     "retrain": "training",
-    "select": "training",
+    "select": "study",
     "train_cell": "training",
 }
-_SUBPACKAGES = ("networks", "predictors", "sampler", "search", "training", "visualization")
+_SUBPACKAGES = (
+    "networks",
+    "objective",
+    "predictors",
+    "sampler",
+    "search",
+    "study",
+    "training",
+    "visualization",
+)
 
 __all__ = [
     "Block",

@@ -35,12 +35,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
 from optuna_popnas.sampler import attributes
-from optuna_popnas.sampler import read_search
 from optuna_popnas.sampler.protocol import DEAD
 from optuna_popnas.sampler.protocol import INTERRUPTED
-from optuna_popnas.sampler.records import SearchRecord
 from optuna_popnas.sampler.steady import optimize_steadily
 from optuna_popnas.sampler.steady import try_steadily
+from optuna_popnas.study import StudyView
+from optuna_popnas.study import view_study
 from tests.sampler.toys import made_up
 from tests.sampler.toys import noise
 from tests.sampler.toys import sampler_options
@@ -203,7 +203,7 @@ def play(kind: str, folder: Path, arguments: argparse.Namespace, seed: int) -> O
         finished = inflict(crew, service, arguments, rng)
         hung = crew.end()
         study = optuna.load_study(study_name="faults", storage=open_storage(service.address))
-        outcome = judge(read_search(study))
+        outcome = judge(view_study(study))
         outcome.running = sum(not trial.state.is_finished() for trial in study.trials)
         outcome.problems += undisturbed_differences(study)
         errors = (folder / "errors").read_text()
@@ -253,7 +253,7 @@ def inflict(
 # Judgement -----------------------------------------------------------------------------------
 
 
-def judge(search: SearchRecord) -> Outcome:
+def judge(search: StudyView) -> Outcome:
     """Compare what was planned with what was trained."""
     outcome = Outcome(plans=len(search.plans))
     levels = [(plan.level, plan.wave) for plan in search.plans]
@@ -289,7 +289,7 @@ def undisturbed_differences(study: optuna.Study) -> list[str]:
     """Compare the plans with those of a search by one worker whom nobody disturbs."""
     quiet = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler())
     quiet.optimize(lambda trial: objective(trial, 0.0), catch=(ArithmeticError,))
-    expected, got = read_search(quiet).plans, read_search(study).plans
+    expected, got = view_study(quiet).plans, view_study(study).plans
     return [
         f"the plan of level {ours.level} differs from that of an undisturbed search"
         for ours, theirs in zip(got, expected)

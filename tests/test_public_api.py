@@ -44,16 +44,18 @@ def test_the_sampler_loads_no_pytorch() -> None:
 
 # Each room may import the rooms named here; everything may import space.
 ARROWS = {
-    "space": {"visualization"},  # a cell draws itself in notebooks, loaded when asked
+    "space": set(),
     "predictors": {"networks"},  # costs as features, computed without PyTorch
     "search": {"predictors"},
     "networks": set(),
     "training": {"networks", "sampler", "search"},
     "objective": {"training", "networks", "sampler"},
+    "study": {"sampler", "search"},
     "sampler": {"search", "predictors", "networks"},
-    "visualization": {"sampler", "search", "networks", "predictors"},
+    "visualization": {"study", "sampler", "search", "networks", "predictors"},
     "cli": {
         "objective",
+        "study",
         "sampler",
         "search",
         "networks",

@@ -75,7 +75,7 @@ def find_cell(study: object, number: str | None) -> Cell:
     Raises:
         ConfigError: There is none.
     """
-    from optuna_popnas.visualization import view_study
+    from optuna_popnas.study import view_study
 
     view = view_study(study)  # type: ignore[arg-type]
     if number is None:

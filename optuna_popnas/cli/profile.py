@@ -122,7 +122,7 @@ def _settings(arguments: argparse.Namespace) -> tuple[SearchSettings, list[tuple
             values["study"] = {"seed": stored.get("seed", 0)}
             for section, table in flags.items():
                 values.setdefault(section, {}).update(table)
-            from optuna_popnas.visualization import view_study
+            from optuna_popnas.study import view_study
 
             trials = view_study(study).timed
             measured = [(t.cell, t.seconds) for t in trials if t.cell is not None and t.seconds]
@@ -258,8 +258,8 @@ def _hours(levels: list[LevelOutlook]) -> float | None:
 def profile_text(report: dict[str, Any], levels: list[LevelOutlook]) -> str:
     """Return the outlook as text."""
     from optuna_popnas.cli.text import table
-    from optuna_popnas.visualization.palette import level_name
-    from optuna_popnas.visualization.summary import duration_words
+    from optuna_popnas.study.words import duration_words
+    from optuna_popnas.study.words import level_name
 
     rows = []
     for row in levels:

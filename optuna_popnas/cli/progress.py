@@ -7,9 +7,9 @@ import sys
 import time
 from typing import Any, TYPE_CHECKING
 
-from optuna_popnas.visualization.summary import duration_words
-from optuna_popnas.visualization.summary import SearchSummary
-from optuna_popnas.visualization.summary import summarize
+from optuna_popnas.study.summary import SearchSummary
+from optuna_popnas.study.summary import summarize
+from optuna_popnas.study.words import duration_words
 
 
 if TYPE_CHECKING:

@@ -122,7 +122,7 @@ def choose_cell(study: optuna.Study | None, arguments: argparse.Namespace) -> Ce
             raise ConfigError(str(error)) from None
     if arguments.trial is not None:
         return find_cell(study, arguments.trial)
-    from optuna_popnas.training import select
+    from optuna_popnas.study import select
 
     try:
         chosen = select(study, arguments.select, limits=_limits(arguments.limits))

@@ -23,7 +23,7 @@ from optuna_popnas.cli.storages import quiet_optuna
 if TYPE_CHECKING:
     import optuna
 
-    from optuna_popnas.sampler.records import SearchRecord
+    from optuna_popnas.study import StudyView
 
 # Settings that may differ between machines and runs of one study: they change no result.
 _MACHINE = {
@@ -78,12 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigError(str(error)) from None
     from optuna_popnas.cli.progress import watch
     from optuna_popnas.cli.work import refresh_dashboard
-    from optuna_popnas.visualization import summarize
-    from optuna_popnas.visualization import view_study
+    from optuna_popnas.study import summarize
+    from optuna_popnas.study import view_study
 
     before = view_study(study)
-    check_setup(before.record, settings)
-    if before.record.done:
+    check_setup(before, settings)
+    if before.done:
         print(f"{summarize(before).sentence} Nothing is left to do.", file=sys.stderr)
         code = 0
     else:
@@ -199,7 +199,7 @@ def check_same(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
         )
 
 
-def check_setup(record: SearchRecord, settings: SearchSettings) -> None:
+def check_setup(view: StudyView, settings: SearchSettings) -> None:
     """Raise ConfigError if the study was begun with another space or other search settings.
 
     Workers check it, too; here it is told once, and also of a search that has ended.
@@ -208,15 +208,15 @@ def check_setup(record: SearchRecord, settings: SearchSettings) -> None:
     from optuna_popnas.sampler.stored_plans import Setup
     from optuna_popnas.space import SearchSpace
 
-    if record.space is None:
+    if view.stored_space is None:
         return
     given = settings.to_json().get("search", {})
     given |= planned_limits(given)
-    ours = {name: value for name, value in given.items() if name in record.settings}
+    ours = {name: value for name, value in given.items() if name in view.settings}
     for name in ("accuracy_predictor", "time_predictor"):
         ours.pop(name, None)  # stored by the name of their class
     space = settings.build("space", SearchSpace)
-    problem = setup_problem(Setup(record.space, record.settings), space, ours)
+    problem = setup_problem(Setup(view.stored_space, view.settings), space, ours)
     if problem is not None:
         raise ConfigError(problem)
 
@@ -225,8 +225,8 @@ def finish(study: optuna.Study, settings: SearchSettings, code: int, *, as_json:
     """Tell what was found; returns the exit code."""
     from optuna_popnas.cli.text import CELL_LEGEND
     from optuna_popnas.cli.text import front_table
-    from optuna_popnas.visualization import summarize
-    from optuna_popnas.visualization import view_study
+    from optuna_popnas.study import summarize
+    from optuna_popnas.study import view_study
 
     view = view_study(study)
     summary = summarize(view)
@@ -243,7 +243,7 @@ def finish(study: optuna.Study, settings: SearchSettings, code: int, *, as_json:
         print(f"See it in the browser:  optuna-dashboard {where}{files}")
         print(f"The story as a page:    optuna-popnas report --storage {where}")
         print(f"Train a cell for good:  optuna-popnas retrain --storage {where} --select knee")
-    if code == 0 and not view.record.done:
+    if code == 0 and not view.done:
         if settings.study.timeout is None:
             print("The search has not ended; the same command goes on.", file=sys.stderr)
             return 1

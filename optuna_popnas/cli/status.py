@@ -12,7 +12,7 @@ from optuna_popnas.cli.storages import load_study
 
 
 if TYPE_CHECKING:
-    from optuna_popnas.visualization import SearchSummary
+    from optuna_popnas.study import SearchSummary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the state of the search; returns the exit code."""
-    from optuna_popnas.visualization import summarize
-    from optuna_popnas.visualization import view_study
+    from optuna_popnas.study import summarize
+    from optuna_popnas.study import view_study
 
     study = load_study(arguments.storage, arguments.study)
     view = view_study(study)
@@ -50,8 +50,8 @@ def status_text(
     from optuna_popnas.cli.text import front_table
     from optuna_popnas.cli.text import level_table
     from optuna_popnas.cli.text import table
-    from optuna_popnas.visualization.summary import cell_words
-    from optuna_popnas.visualization.summary import duration_words
+    from optuna_popnas.study.words import cell_words
+    from optuna_popnas.study.words import duration_words
 
     lines = [f"{summary.study_name}: {summary.sentence}"]
     if summary.state == "empty":
@@ -78,6 +78,6 @@ def status_text(
 
 
 def _ago(since: datetime, now: datetime) -> str:
-    from optuna_popnas.visualization.summary import duration_words
+    from optuna_popnas.study.words import duration_words
 
     return duration_words(max((now - since).total_seconds(), 0.0))

@@ -7,16 +7,16 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
-from optuna_popnas.visualization.palette import level_name
-from optuna_popnas.visualization.summary import cell_words
+from optuna_popnas.study.words import cell_words
+from optuna_popnas.study.words import level_name
 
 
 if TYPE_CHECKING:
-    from optuna_popnas.sampler.records import TrialRecord
-    from optuna_popnas.visualization.summary import SearchSummary
+    from optuna_popnas.study.records import TrialRecord
+    from optuna_popnas.study.summary import SearchSummary
 
 
-#: How :func:`~optuna_popnas.visualization.summary.cell_words` is read.
+#: How :func:`~optuna_popnas.study.summary.cell_words` is read.
 CELL_LEGEND = (
     "-1 is the cell before, -2 the one before that; the sums of blocks that no other block reads "
     "are joined."

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from optuna_popnas.training.model import load_model
     from optuna_popnas.training.model import TrainedModel
     from optuna_popnas.training.retraining import retrain
-    from optuna_popnas.training.selection import select
     from optuna_popnas.training.trainer import train_cell
     from optuna_popnas.training.trainer import TrainingResult
 
@@ -28,7 +27,6 @@ _LAZY = {
     "load_dataset": "data.load",
     "load_model": "model",
     "retrain": "retraining",
-    "select": "selection",
     "train_cell": "trainer",
 }
 
@@ -41,7 +39,6 @@ __all__ = [
     "load_dataset",
     "load_model",
     "retrain",
-    "select",
     "train_cell",
 ]
 

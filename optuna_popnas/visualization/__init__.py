@@ -11,24 +11,20 @@ from typing import Any, TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from optuna_popnas.visualization.cell_drawing import draw_cell
     from optuna_popnas.visualization.comparison import plot_comparison
     from optuna_popnas.visualization.dashboard import DashboardCallback
     from optuna_popnas.visualization.dashboard import update_dashboard
+    from optuna_popnas.visualization.drawing.cell_drawing import draw_cell
+    from optuna_popnas.visualization.drawing.network_drawing import draw_network
     from optuna_popnas.visualization.hypervolume import plot_hypervolume
     from optuna_popnas.visualization.learning_curves import plot_learning_curves
     from optuna_popnas.visualization.levels import plot_levels
-    from optuna_popnas.visualization.network_drawing import draw_network
     from optuna_popnas.visualization.operators import plot_operators
     from optuna_popnas.visualization.pareto_front import plot_pareto_front
     from optuna_popnas.visualization.planned import plot_estimates
     from optuna_popnas.visualization.planned import plot_predicted_front
     from optuna_popnas.visualization.predictions import plot_predictions
-    from optuna_popnas.visualization.search_report import report
-    from optuna_popnas.visualization.study_view import StudyView
-    from optuna_popnas.visualization.study_view import view_study
-    from optuna_popnas.visualization.summary import SearchSummary
-    from optuna_popnas.visualization.summary import summarize
+    from optuna_popnas.visualization.report.search_report import report
     from optuna_popnas.visualization.time_model import plot_time_importance
     from optuna_popnas.visualization.time_model import plot_time_shap
     from optuna_popnas.visualization.usage import plot_usage
@@ -36,10 +32,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "DashboardCallback": "dashboard",
-    "SearchSummary": "summary",
-    "StudyView": "study_view",
-    "draw_cell": "cell_drawing",
-    "draw_network": "network_drawing",
+    "draw_cell": "drawing.cell_drawing",
+    "draw_network": "drawing.network_drawing",
     "plot_comparison": "comparison",
     "plot_estimates": "planned",
     "plot_hypervolume": "hypervolume",
@@ -53,16 +47,12 @@ _HOMES = {
     "plot_time_shap": "time_model",
     "plot_usage": "usage",
     "plot_workers": "workers",
-    "report": "search_report",
-    "summarize": "summary",
+    "report": "report.search_report",
     "update_dashboard": "dashboard",
-    "view_study": "study_view",
 }
 
 __all__ = [
     "DashboardCallback",
-    "SearchSummary",
-    "StudyView",
     "draw_cell",
     "draw_network",
     "plot_comparison",
@@ -79,9 +69,7 @@ __all__ = [
     "plot_usage",
     "plot_workers",
     "report",
-    "summarize",
     "update_dashboard",
-    "view_study",
 ]
 
 

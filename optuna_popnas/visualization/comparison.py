@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TYPE_CHECKING
 
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import log_ticks
 from optuna_popnas.visualization.figure import style_figure
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import view_study
 
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _get_comparison_info(
         named = [(name, view_study(study)) for name, study in studies.items()]
     else:
         views = [view_study(study) for study in studies]
-        named = [(view.record.study_name, view) for view in views]
+        named = [(view.study_name, view) for view in views]
     compared = []
     for name, view in named:
         trials = view.complete

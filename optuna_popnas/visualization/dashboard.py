@@ -12,20 +12,20 @@ import warnings
 
 import optuna
 
-from optuna_popnas.visualization.cell_drawing import draw_cell
-from optuna_popnas.visualization.palette import level_name
-from optuna_popnas.visualization.study_view import StudyView
-from optuna_popnas.visualization.study_view import view_study
-from optuna_popnas.visualization.summary import cell_words
-from optuna_popnas.visualization.summary import duration_words
-from optuna_popnas.visualization.summary import SearchSummary
-from optuna_popnas.visualization.summary import summarize
+from optuna_popnas.study.summary import SearchSummary
+from optuna_popnas.study.summary import summarize
+from optuna_popnas.study.view import StudyView
+from optuna_popnas.study.view import view_study
+from optuna_popnas.study.words import cell_words
+from optuna_popnas.study.words import duration_words
+from optuna_popnas.study.words import level_name
+from optuna_popnas.visualization.drawing.cell_drawing import draw_cell
 
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from optuna_popnas.sampler.records import TrialRecord
+    from optuna_popnas.study.records import TrialRecord
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
@@ -91,7 +91,7 @@ class DashboardCallback:
             if not (held and last) or time.monotonic() > deadline:
                 return False
             if not left:
-                self._done = view_study(study).record.done
+                self._done = view_study(study).done
                 return self._done
             time.sleep(0.1)
 
@@ -239,7 +239,7 @@ def save_artifacts(
 
 def learning_curve_svg(curve: Sequence[float]) -> str:
     """Return a learning curve as a drawing of its own."""
-    from optuna_popnas.visualization import svg
+    from optuna_popnas.visualization.drawing import svg
     from optuna_popnas.visualization.palette import BLUE
 
     width, height, left, top = 360.0, 220.0, 44.0, 26.0

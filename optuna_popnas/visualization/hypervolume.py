@@ -6,13 +6,13 @@ from typing import NamedTuple, TYPE_CHECKING
 
 import numpy as np
 
+from optuna_popnas.study.front import running_hypervolume
+from optuna_popnas.study.view import level_of
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import style_figure
-from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import StudyView
-from optuna_popnas.visualization.study_view import view_study
 
 
 if TYPE_CHECKING:
@@ -41,56 +41,25 @@ def _get_hypervolume_info(
 ) -> HypervolumeInfo:
     view = view_study(study)
     trials = [trial for trial in view.timed if (trial.seconds or 0.0) > 0]
-    trials.sort(key=lambda trial: _when(view, trial.number))
+    trials.sort(key=lambda trial: 0.0 if trial.finished is None else trial.finished.timestamp())
     seconds = np.array([trial.seconds for trial in trials], dtype=float)
     accuracy = np.array([trial.accuracy for trial in trials], dtype=float)
     if reference_seconds is None and len(trials):
         reference_seconds = (float(seconds.min()), float(seconds.max()))
     low, high = reference_seconds or (1.0, 1.0)
     span = max(float(np.log(high / low)), 1e-9)
-    # Position on the time axis: 1 is the shortest time, 0 the longest.
-    speed = np.clip(np.log(high / seconds) / span, 0.0, 1.0)
+    # Position on the time axis: 0 is the shortest time, 1 the longest.
+    place = np.clip(np.log(seconds / low) / span, 0.0, 1.0)
+    volume = running_hypervolume(np.clip(accuracy, 0.0, 1.0), place, reference_cost=1.0)
     starts: dict[int, int] = {}
     for index, trial in enumerate(trials):
         starts.setdefault(level_of(trial), index)
     return HypervolumeInfo(
-        _running_volume(np.clip(accuracy, 0.0, 1.0), speed),
+        tuple(volume.tolist()),
         tuple(np.cumsum(seconds / 3600).tolist()),
         tuple(sorted(starts.items())),
         (low, high),
     )
-
-
-def _when(view: StudyView, number: int) -> tuple[float, int]:
-    trial = view.trials[number] if number < len(view.trials) else None
-    if trial is None or trial.number != number or trial.finished is None:
-        return (0.0, number)
-    return (trial.finished.timestamp(), number)
-
-
-def _running_volume(
-    height: np.ndarray[tuple[int], np.dtype[np.float64]],
-    width: np.ndarray[tuple[int], np.dtype[np.float64]],
-) -> tuple[float, ...]:
-    """Return the area under the staircase of points seen so far, after each point.
-
-    Args:
-        height: ``(n,)`` accuracies, more is better.
-        width: ``(n,)`` speeds, more is better.
-    """
-    front: list[tuple[float, float]] = []  # width descending, height ascending
-    volumes = []
-    for h, w in zip(height.tolist(), width.tolist()):
-        if not any(fw >= w and fh >= h for fw, fh in front):
-            front = [(fw, fh) for fw, fh in front if fw > w or fh > h]
-            front.append((w, h))
-            front.sort(key=lambda point: (-point[0], point[1]))
-        area, below = 0.0, 0.0
-        for fw, fh in front:
-            area += fw * (fh - below)
-            below = fh
-        volumes.append(area)
-    return tuple(volumes)
 
 
 def plot_hypervolume(study: StudyLike) -> go.Figure:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TYPE_CHECKING
 
+from optuna_popnas.study.view import level_of
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
+from optuna_popnas.study.words import level_name
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import new_figure
-from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import view_study
 
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _draw_learning_curves(info: tuple[LearningCurve, ...]) -> go.Figure:
             x=list(range(1, len(curve.accuracy) + 1)),
             y=list(curve.accuracy),
             mode="lines" if len(curve.accuracy) > 1 else "markers",
-            name=f"trial {curve.number} ({palette.level_name(curve.level)})",
+            name=f"trial {curve.number} ({level_name(curve.level)})",
             line={
                 "color": palette.SERIES[index % len(palette.SERIES)],
                 "width": 2.2,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple, TYPE_CHECKING
 
+from optuna_popnas.study.view import level_of
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
+from optuna_popnas.study.words import level_name
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import log_ticks
 from optuna_popnas.visualization.figure import style_figure
-from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import view_study
 
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _draw_levels(info: LevelsInfo) -> go.Figure:
             color, _ = palette.level_mark(level)
             figure.add_box(
                 y=values,
-                name=palette.level_name(level),
+                name=level_name(level),
                 row=1,
                 col=column,
                 boxpoints="all",

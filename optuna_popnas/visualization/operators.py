@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple, TYPE_CHECKING
 
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import style_figure
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import view_study
 
 
 if TYPE_CHECKING:

@@ -58,13 +58,6 @@ def level_mark(level: int | None) -> tuple[str, str]:
     return _LEVEL_COLORS[index], _LEVEL_SYMBOLS[index]
 
 
-def level_name(level: int | None) -> str:
-    """Return a level in words."""
-    if level is None:
-        return "unknown size"
-    return {0: "empty cell", 1: "1 block"}.get(level, f"{level} blocks")
-
-
 def operator_colors(operator: str) -> tuple[str, str]:
     """Return (fill, border) of an operator, by its family; unknown operators have one, too."""
     try:

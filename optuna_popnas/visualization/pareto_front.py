@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import NamedTuple, TYPE_CHECKING
 
+from optuna_popnas.study.view import level_of
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
+from optuna_popnas.study.words import level_name
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import cell_lines
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import log_ticks
 from optuna_popnas.visualization.figure import new_figure
-from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import view_study
-from optuna_popnas.visualization.summary import is_failure
 
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from optuna_popnas.sampler.records import TrialRecord
+    from optuna_popnas.study.records import TrialRecord
 
 
 class ParetoFrontInfo(NamedTuple):
@@ -49,7 +49,7 @@ def _get_pareto_front_info(study: StudyLike) -> ParetoFrontInfo:
         view.front,
         view.metric_names,
         timed,
-        sum(map(is_failure, view.trials)),
+        sum(trial.is_failure for trial in view.trials),
     )
 
 
@@ -98,7 +98,7 @@ def _draw_pareto_front(info: ParetoFrontInfo) -> go.Figure:
             x=[trial.seconds if info.timed else trial.number for trial in trials],
             y=[trial.accuracy for trial in trials],
             mode="markers",
-            name=f"{palette.level_name(level)} ({len(trials)})",
+            name=f"{level_name(level)} ({len(trials)})",
             marker={
                 "color": color,
                 "symbol": symbol,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple, TYPE_CHECKING
 
+from optuna_popnas.study.view import level_of
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import StudyView
+from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import cell_lines
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import log_ticks
 from optuna_popnas.visualization.figure import new_figure
-from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import StudyView
-from optuna_popnas.visualization.study_view import view_study
 
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _predicted_plans(view: StudyView) -> dict[int, Plan]:
     """Return the last plan with predictions of each level."""
     return {
         plan.level: plan
-        for plan in view.record.plans
+        for plan in view.plans
         if any(planned.accuracy is not None for planned in plan.cells)
     }
 
@@ -85,7 +85,7 @@ def _choose_plan(view: StudyView, level: int | None) -> Plan | None:
 def _get_estimates_info(study: StudyLike, level: int | None = None) -> EstimatesInfo:
     view = view_study(study)
     plan = _choose_plan(view, level)
-    limit = view.record.settings.get("time_limit")
+    limit = view.settings.get("time_limit")
     if plan is None:
         return EstimatesInfo(None, 0, 0, (), (), limit)
     sample = tuple((row[0], row[1]) for row in plan.facts.get("sample", ()) if len(row) > 1)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import NamedTuple, TYPE_CHECKING
 
 from optuna_popnas.search import PredictionQuality
+from optuna_popnas.study.quality import level_quality
+from optuna_popnas.study.view import level_of
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
+from optuna_popnas.study.words import level_name
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import log_ticks
 from optuna_popnas.visualization.figure import new_figure
-from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import quality_by_level
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import view_study
 
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from optuna_popnas.sampler.records import TrialRecord
+    from optuna_popnas.study.records import TrialRecord
 
 
 _TARGETS = {"accuracy": "accuracy", "seconds": "training time"}
@@ -42,7 +43,11 @@ def _get_predictions_info(study: StudyLike, target: str = "accuracy") -> Predict
     if target not in _TARGETS:
         raise ValueError(f"`target` must be 'accuracy' or 'seconds', but got {target!r}.")
     view = view_study(study)
-    quality = quality_by_level(view, target)
+    quality = {
+        row.level: found
+        for row in level_quality(view)
+        if (found := getattr(row, target)) is not None
+    }
     known = [
         trial
         for trial in view.complete
@@ -102,7 +107,7 @@ def _draw_predictions(info: PredictionsInfo) -> go.Figure:
             x=measured,
             y=predicted,
             mode="markers",
-            name=f"{palette.level_name(level)}: {quality_words(info.quality[level])}",
+            name=f"{level_name(level)}: {quality_words(info.quality[level])}",
             marker={"color": color, "symbol": symbol, "size": 7, "opacity": 0.8},
             text=[f"trial {trial.number}: {trial.cell}" for trial in trials],
             hovertemplate="measured %{x:.4g}<br>predicted %{y:.4g}<br>%{text}<extra></extra>",

@@ -7,11 +7,11 @@ from typing import NamedTuple, TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import new_figure
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import view_study
 
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _get_time_model_info(study: StudyLike) -> TimeModelInfo:
     from optuna_popnas.predictors import CatBoostTimePredictor
     from optuna_popnas.predictors import TIME_FEATURES
 
-    total = view.record.settings.get("total_cells") or 8
+    total = view.settings.get("total_cells") or 8
     # A few candidates and trees: the figure explains the model, it does not have to win.
     model = CatBoostTimePredictor(
         view.space, total_cells=total, seed=0, candidates=2, max_trees=300, patience=20

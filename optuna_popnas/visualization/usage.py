@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import NamedTuple, TYPE_CHECKING
 
 from optuna_popnas.space import Cell
+from optuna_popnas.study.view import level_of
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import style_figure
-from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import view_study
 
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _get_usage_info(study: StudyLike, level: int | None = None) -> UsageInfo:
     if level is None or level < 1:
         return UsageInfo(None, space.operators, (), ())
     inputs = space.inputs(level - 1)
-    plans = [plan for plan in view.record.plans if plan.level == level]
+    plans = [plan for plan in view.plans if plan.level == level]
     groups: dict[str, list[Cell]] = {"front": [], "exploration": []}
     for plan in plans:
         for planned in plan.cells:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, TYPE_CHECKING
 
+from optuna_popnas.study.view import level_of
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
+from optuna_popnas.study.words import level_name
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import new_figure
-from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import view_study
 
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _draw_workers(info: tuple[WorkerInfo, ...]) -> go.Figure:
                 "line": {"width": 0.5 if count < 400 else 0, "color": "rgba(255,255,255,0.6)"},
                 "pattern": {"shape": pattern, "size": 6, "solidity": 0.35},
             },
-            text=[f"trial {span.number}, {palette.level_name(span.level)}" for _, span in rows],
+            text=[f"trial {span.number}, {level_name(span.level)}" for _, span in rows],
             textposition="none",
             hovertemplate="%{text}<br>" + kind + " %{x:.3g} min<extra></extra>",
         )

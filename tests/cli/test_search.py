@@ -18,8 +18,8 @@ from optuna_popnas.cli.progress import SearchBar
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.cli.work import StopAfterFailures
 from optuna_popnas.cli.work import TooManyFailures
-from optuna_popnas.visualization import summarize
-from optuna_popnas.visualization import view_study
+from optuna_popnas.study import summarize
+from optuna_popnas.study import view_study
 from tests.visualization.made_up import run_study
 
 
@@ -99,7 +99,7 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     result = search(storage, *flags)
     assert result.returncode == 0, result.stderr
     view = view_study(load_study(storage))
-    assert view.record.done
+    assert view.done
     cells = Counter(trial.cell.canonical() for trial in view.complete if trial.cell is not None)
     assert len(cells) == 1 + 21
     assert set(cells.values()) == {1}

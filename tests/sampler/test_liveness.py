@@ -115,8 +115,8 @@ def test_silent_strangers_are_not_failed_but_not_waited_for_either(
     from tests.sampler.toys import made_up
 
     study.optimize(lambda trial: made_up(space, space.suggest(trial)))
-    from optuna_popnas.sampler import read_search
+    from optuna_popnas.study import view_study
 
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     assert search.trials[stranger.number].state == "RUNNING"

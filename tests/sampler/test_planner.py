@@ -14,9 +14,9 @@ from optuna_popnas import SearchSpace
 from optuna_popnas.predictors import AdditiveTimePredictor
 from optuna_popnas.predictors import CatBoostTimePredictor
 from optuna_popnas.predictors import NNLSTimePredictor
-from optuna_popnas.sampler import read_search
 from optuna_popnas.sampler.planner import Planner
 from optuna_popnas.search import SearchConfig
+from optuna_popnas.study import view_study
 
 
 SPACE = SearchSpace(["identity", "3x3 conv"], max_blocks=3)
@@ -60,5 +60,5 @@ def test_a_search_with_a_measured_objective() -> None:
     study.optimize(objective)
     bad, *_ = (trial for trial in study.trials if trial.state.name == "FAIL")
     assert bad.number == 3
-    assert read_search(study).done
-    assert {trial.level for trial in read_search(study).trials if trial.is_valid} == {0, 1, 2, 3}
+    assert view_study(study).done
+    assert {trial.level for trial in view_study(study).trials if trial.is_valid} == {0, 1, 2, 3}

@@ -19,12 +19,12 @@ from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
 from optuna_popnas.predictors import NNLSTimePredictor
 from optuna_popnas.sampler import attributes
-from optuna_popnas.sampler import front
-from optuna_popnas.sampler import level_quality
-from optuna_popnas.sampler import read_search
 from optuna_popnas.sampler import SearchEnded
 from optuna_popnas.sampler.parameters import cell_params
 from optuna_popnas.search import hypervolume
+from optuna_popnas.study import front
+from optuna_popnas.study import level_quality
+from optuna_popnas.study import view_study
 from tests.sampler.conftest import Opener
 from tests.sampler.toys import CountPredictor
 from tests.sampler.toys import made_up
@@ -43,13 +43,13 @@ def trained(study: optuna.Study) -> Counter[Cell]:
     """Count the valid trials of each cell, up to isomorphism."""
     return Counter(
         trial.cell.canonical()
-        for trial in read_search(study).trials
+        for trial in view_study(study).trials
         if trial.is_valid and trial.cell is not None
     )
 
 
 def planned(study: optuna.Study) -> set[Cell]:
-    plans = read_search(study).plans
+    plans = view_study(study).plans
     return {item.cell.canonical() for plan in plans for item in plan.cells}
 
 
@@ -62,7 +62,7 @@ def test_search_trains_each_planned_cell_once(
 ) -> None:
     study = make_study(opener())
     study.optimize(objective_of(space), n_jobs=n_jobs)
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     assert [(plan.level, plan.wave) for plan in search.plans] == [(0, 0), (1, 0), (2, 0), (3, 0)]
     counts = trained(study)
@@ -80,7 +80,7 @@ def test_paper_space_to_five_blocks(make_study: Make) -> None:
     space = SearchSpace(max_blocks=5)
     study = make_study(space=space, max_children=32, max_exploration_children=8)
     study.optimize(objective_of(space))
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     levels = Counter(len(cell) for cell in trained(study))
     assert levels[0] == 1
@@ -102,7 +102,7 @@ def test_paper_space_to_five_blocks(make_study: Make) -> None:
 def test_single_objective_study_is_pnas(make_study: Make, space: SearchSpace) -> None:
     study = make_study(directions=("maximize",))
     study.optimize(lambda trial: made_up(space, space.suggest(trial))[0])
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     assert [len(plan.cells) for plan in search.plans] == [1, 36, 8, 8]
     assert {trial.role for trial in search.trials} == {"empty", "first", "front"}
@@ -113,7 +113,7 @@ def test_time_limit_that_no_cell_meets_ends_the_search(
 ) -> None:
     study = make_study(time_limit=1e-3)
     study.optimize(objective_of(space))
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     assert len(trained(study)) == 37
     assert "within the limits" in search.plans[-1].facts["message"]
@@ -132,7 +132,7 @@ def test_v1_trains_equivalent_cells_as_the_paper_did(make_study: Make) -> None:
         ),
     )
     study.optimize(objective_of(space))
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     cells = [trial.cell for trial in search.trials if trial.is_valid]
     assert len(cells) == len(set(cells)) == sum(len(plan.cells) for plan in search.plans)
@@ -141,7 +141,7 @@ def test_v1_trains_equivalent_cells_as_the_paper_did(make_study: Make) -> None:
 def test_speculation_trains_more_cells_but_plans_all(make_study: Make, space: SearchSpace) -> None:
     study = make_study(idle="speculate", reserve=20)
     study.optimize(lambda t: (time.sleep(0.002), made_up(space, space.suggest(t)))[1], n_jobs=8)
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     main = {
         item.cell.canonical()
@@ -170,7 +170,7 @@ def test_stopped_anywhere_it_goes_on_as_if_it_had_not_been(
         make_study(opener()).optimize(objective_of(space), n_trials=part)
     study = make_study(opener())
     assert trained(study) == trained(whole)
-    ours, theirs = read_search(study).plans, read_search(whole).plans
+    ours, theirs = view_study(study).plans, view_study(whole).plans
     assert [plan.cells for plan in ours] == [plan.cells for plan in theirs]
     assert all(trial.state == TrialState.COMPLETE for trial in study.trials)
 
@@ -192,8 +192,8 @@ def test_seed_of_the_study_is_kept(opener: Opener, make_study: Make, space: Sear
     first.optimize(objective_of(space), n_trials=3)
     second = make_study(opener(), seed=None)
     second.optimize(objective_of(space), n_trials=3)
-    assert isinstance(read_search(second).settings["seed"], int)
-    assert read_search(second).settings == read_search(first).settings
+    assert isinstance(view_study(second).settings["seed"], int)
+    assert view_study(second).settings == view_study(first).settings
 
 
 def test_dead_worker_of_this_machine_is_noticed_at_once(
@@ -214,9 +214,9 @@ def test_dead_worker_of_this_machine_is_noticed_at_once(
     again = make_study(opener())
     again.optimize(objective_of(space))
     assert time.monotonic() - started < 20
-    assert read_search(again).done
+    assert view_study(again).done
     assert trained(again)[cell.canonical()] == 1
-    dead = read_search(again).trials[trial.number]
+    dead = view_study(again).trials[trial.number]
     assert (dead.state, dead.reason) == ("FAIL", "declared dead: its process has ended")
 
 
@@ -245,7 +245,7 @@ def test_failing_cells_are_tried_again_then_left_out(make_study: Make, space: Se
 
     study = make_study(max_tries=3)
     study.optimize(objective, catch=(ArithmeticError,))
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     counts = trained(study)
     for cell in planned(study):
@@ -278,7 +278,7 @@ def test_interrupted_trials_do_not_use_up_tries(make_study: Make, space: SearchS
             study.optimize(objective)
     study.optimize(objective)
     assert set(trained(study)) == planned(study)
-    assert read_search(study).trials[1].reason == "interrupted by the keyboard"
+    assert view_study(study).trials[1].reason == "interrupted by the keyboard"
 
 
 # Trials of others ----------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_enqueued_cells_are_trained_and_used(make_study: Make, space: SearchSpac
     for cell in (deep, flat):
         study.enqueue_trial(cell_params(cell))
     study.optimize(objective_of(space))
-    search = read_search(study)
+    search = view_study(study)
     assert [trial.cell for trial in search.trials[:2]] == [deep, flat]
     assert [trial.role for trial in search.trials[:2]] == ["enqueued", "enqueued"]
     counts = trained(study)
@@ -303,7 +303,7 @@ def test_enqueued_part_of_a_cell_is_completed(make_study: Make, space: SearchSpa
     study = make_study()
     study.enqueue_trial({"blocks": 1, "b0_op1": "identity"})
     study.optimize(objective_of(space), n_trials=2)
-    first = read_search(study).trials[0]
+    first = view_study(study).trials[0]
     assert first.cell is not None
     assert (len(first.cell), first.cell[0].op1) == (1, "identity")
 
@@ -323,7 +323,7 @@ def test_other_parameters_go_to_the_independent_sampler(
         return made_up(space, space.suggest(trial))
 
     study.optimize(objective)
-    assert read_search(study).done
+    assert view_study(study).done
 
 
 def test_trials_that_ask_for_no_cell_are_left_alone(make_study: Make, space: SearchSpace) -> None:
@@ -342,7 +342,7 @@ def test_cells_trained_otherwise_do_not_count_as_the_planned_ones(
     with pytest.warns(optuna.exceptions.ExperimentalWarning):
         study.sampler = optuna.samplers.PartialFixedSampler({"b0_op1": "identity"}, study.sampler)
     study.optimize(objective_of(space), n_trials=300)
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     cells = [trial.cell for trial in search.trials if trial.is_valid and trial.cell]
     assert {cell[0].op1 for cell in cells} == {"identity"}
@@ -417,7 +417,7 @@ def blocked(make_study: Make, space: SearchSpace) -> optuna.Study:
 def test_stop_while_waiting(blocked: optuna.Study, space: SearchSpace) -> None:
     threading.Timer(0.3, lambda: setattr(blocked, "_stop_flag", True)).start()
     blocked.optimize(objective_of(space))
-    last = read_search(blocked).trials[-1]
+    last = view_study(blocked).trials[-1]
     assert (last.state, last.reason) == (
         "PRUNED",
         "The worker was stopped while it waited for a cell.",
@@ -428,7 +428,7 @@ def test_timeout_while_waiting(blocked: optuna.Study, space: SearchSpace) -> Non
     started = time.monotonic()
     blocked.optimize(objective_of(space), timeout=0.5)
     assert 0.4 < time.monotonic() - started < 5
-    assert "timeout" in (read_search(blocked).trials[-1].reason or "")
+    assert "timeout" in (view_study(blocked).trials[-1].reason or "")
 
 
 def test_keyboard_interrupt_while_waiting(
@@ -444,7 +444,7 @@ def test_keyboard_interrupt_while_waiting(
     monkeypatch.setattr("optuna_popnas.sampler.waiting.time.sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         blocked.optimize(objective_of(space))
-    assert read_search(blocked).trials[-1].reason == "interrupted by the keyboard"
+    assert view_study(blocked).trials[-1].reason == "interrupted by the keyboard"
 
 
 def test_a_wait_is_told_once_and_recorded(
@@ -468,7 +468,7 @@ def test_a_wait_is_told_once_and_recorded(
     waits = [line for line in lines if "waits:" in line]
     assert len(waits) == 1
     assert "level 1 is complete but for 1 cells" in waits[0]
-    waited = [trial.waited_seconds for trial in read_search(study).trials]
+    waited = [trial.waited_seconds for trial in view_study(study).trials]
     assert 0.5 < max(waited) < 5
     assert sum(seconds > 0 for seconds in waited) == 1
 
@@ -584,7 +584,7 @@ def test_predictor_objects_are_used_as_they_are(make_study: Make, space: SearchS
 
     study = make_study(accuracy_predictor=Counting(space))
     study.optimize(objective_of(space))
-    assert fits == [37, 37 + len(read_search(study).plans[2].cells)]
+    assert fits == [37, 37 + len(view_study(study).plans[2].cells)]
 
 
 def test_probes_are_stored_and_used_again(make_study: Make, space: SearchSpace) -> None:
@@ -597,7 +597,7 @@ def test_probes_are_stored_and_used_again(make_study: Make, space: SearchSpace) 
     study = make_study(time_probe=probe, probes=5)
     study.optimize(objective_of(space))
     assert set(calls.values()) == {1}
-    stored = [code for plan in read_search(study).plans for code in plan.facts.get("probes", ())]
+    stored = [code for plan in view_study(study).plans for code in plan.facts.get("probes", ())]
     assert len(stored) == len(calls) >= 10
 
 

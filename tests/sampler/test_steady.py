@@ -10,9 +10,9 @@ import pytest
 
 from optuna_popnas import SearchSpace
 from optuna_popnas.sampler import attributes
-from optuna_popnas.sampler import read_search
 from optuna_popnas.sampler.steady import optimize_steadily
 from optuna_popnas.sampler.steady import try_steadily
+from optuna_popnas.study import view_study
 from tests.sampler.toys import made_up
 
 
@@ -55,7 +55,7 @@ def test_a_storage_that_is_away_for_a_moment(
         return made_up(space, space.suggest(trial))
 
     optimize_steadily(study, objective)
-    assert read_search(study).done
+    assert view_study(study).done
 
 
 def test_a_result_that_could_not_be_stored_is_measured_again(
@@ -72,7 +72,7 @@ def test_a_result_that_could_not_be_stored_is_measured_again(
         return made_up(space, cell)
 
     optimize_steadily(study, objective)
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     assert search.trials[5].state == "FAIL"
     assert search.trials[5].reason == "declared dead: its result could not be stored"
@@ -94,7 +94,7 @@ def test_a_claim_that_could_not_be_checked_blocks_nobody(
     study._storage.set_trial_user_attr = write_and_break  # type: ignore[method-assign]
     optimize_steadily(study, lambda trial: made_up(space, space.suggest(trial)))
     assert flaky
-    search = read_search(study)
+    search = view_study(study)
     assert search.done
     assert all(trial.state == "COMPLETE" for trial in search.trials)
 
@@ -109,7 +109,7 @@ def test_a_trial_that_others_declared_dead(make_study: Make, space: SearchSpace)
         return made_up(space, cell)
 
     optimize_steadily(study, objective)
-    assert read_search(study).done
+    assert view_study(study).done
 
 
 def test_errors_of_the_objective_are_raised(make_study: Make) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 import optuna_popnas as popnas
 from optuna_popnas import visualization
+from optuna_popnas.study import view_study
 from optuna_popnas.visualization import DashboardCallback
 from optuna_popnas.visualization import update_dashboard
-from optuna_popnas.visualization import view_study
 from tests.visualization.made_up import make_sampler
 from tests.visualization.made_up import objective_of
 from tests.visualization.made_up import OPERATORS
@@ -120,7 +120,7 @@ def test_the_end_is_told_once_by_several_workers(monkeypatch: pytest.MonkeyPatch
     real = dashboard.update_dashboard
 
     def counting(study: optuna.Study, store: Any = None) -> None:
-        states.append(view_study(study).record.done)
+        states.append(view_study(study).done)
         real(study, store)
 
     monkeypatch.setattr(dashboard, "update_dashboard", counting)
@@ -143,7 +143,7 @@ def test_a_broken_dashboard_does_not_end_the_search(
     space = popnas.SearchSpace(OPERATORS, max_blocks=1)
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=make_sampler(space))
     study.optimize(objective_of(space), callbacks=[DashboardCallback()])
-    assert view_study(study).record.done
+    assert view_study(study).done
 
 
 def test_odd_studies(odd_studies: dict[str, optuna.Study]) -> None:

@@ -9,8 +9,8 @@ from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.visualization import draw_cell
 from optuna_popnas.visualization import draw_network
-from optuna_popnas.visualization.cell_drawing import get_cell_graph
-from optuna_popnas.visualization.network_drawing import get_network_stages
+from optuna_popnas.visualization.drawing.cell_drawing import get_cell_graph
+from optuna_popnas.visualization.drawing.network_drawing import get_network_stages
 
 
 SVG = "{http://www.w3.org/2000/svg}"

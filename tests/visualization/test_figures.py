@@ -12,11 +12,10 @@ import plotly.graph_objects as go
 import pytest
 
 from optuna_popnas import visualization
-from optuna_popnas.sampler import read_search
 from optuna_popnas.space import Cell
+from optuna_popnas.study import view_study
 from optuna_popnas.visualization.comparison import _get_comparison_info
 from optuna_popnas.visualization.hypervolume import _get_hypervolume_info
-from optuna_popnas.visualization.hypervolume import _running_volume
 from optuna_popnas.visualization.learning_curves import _get_learning_curves_info
 from optuna_popnas.visualization.levels import _get_levels_info
 from optuna_popnas.visualization.operators import _get_operators_info
@@ -105,7 +104,7 @@ def test_pareto_front_of_three_objectives(odd_studies: dict[str, optuna.Study]) 
 
 
 def test_estimates(finished: optuna.Study) -> None:
-    plan = read_search(finished).plans[-1]
+    plan = view_study(finished).plans[-1]
     info = _get_estimates_info(finished)
     assert info.level == 3
     assert info.candidates == plan.facts["candidates"]
@@ -140,7 +139,7 @@ def test_usage(finished: optuna.Study) -> None:
     trained = next(group for group in info.groups if group.group == "trained")
     cells = [
         trial.cell
-        for trial in read_search(finished).trials
+        for trial in view_study(finished).trials
         if trial.is_valid and trial.cell is not None and len(trial.cell) == 2
     ]
     counts = Counter(name for cell in cells for name in cell.operators)
@@ -166,22 +165,9 @@ def test_operators(finished: optuna.Study) -> None:
         assert row.score == pytest.approx(above[name] / max(above.values()))
 
 
-def test_hypervolume_by_brute_force() -> None:
-    rng = np.random.default_rng(0)
-    heights, widths = rng.random(30), rng.random(30)
-    volumes = _running_volume(heights, widths)
-    grid = (np.arange(400) + 0.5) / 400
-    for count in (1, 7, 30):
-        covered = np.zeros((400, 400), dtype=bool)
-        for h, w in zip(heights[:count], widths[:count]):
-            covered |= (grid[:, None] < h) & (grid[None, :] < w)
-        assert volumes[count - 1] == pytest.approx(covered.mean(), abs=0.01)
-    assert list(volumes) == sorted(volumes)
-
-
 def test_hypervolume_of_a_study(finished: optuna.Study) -> None:
     info = _get_hypervolume_info(finished)
-    trials = [trial for trial in read_search(finished).trials if trial.is_valid]
+    trials = [trial for trial in view_study(finished).trials if trial.is_valid]
     assert len(info.volume) == len(info.hours) == len(trials)
     assert info.hours[-1] == pytest.approx(sum(t.seconds or 0 for t in trials) / 3600)
     assert [level for level, _ in info.level_starts] == [0, 1, 2, 3]
@@ -190,7 +176,7 @@ def test_hypervolume_of_a_study(finished: optuna.Study) -> None:
 def test_learning_curves(finished: optuna.Study) -> None:
     curves = _get_learning_curves_info(finished)
     lit = [curve.number for curve in curves if curve.highlighted]
-    front = [trial.number for trial in visualization.view_study(finished).front]
+    front = [trial.number for trial in view_study(finished).front]
     assert lit == front
     chosen = _get_learning_curves_info(finished, [3])
     assert [curve.number for curve in chosen if curve.highlighted] == [3]
@@ -201,19 +187,19 @@ def test_workers(finished: optuna.Study) -> None:
     (worker,) = _get_workers_info(finished)
     kinds = Counter(span.kind for span in worker.spans)
     assert kinds["failed"] == 2
-    assert kinds["training"] == len(visualization.view_study(finished).complete)
+    assert kinds["training"] == len(view_study(finished).complete)
     assert 0 <= worker.busy <= 1
     assert all(span.minutes >= 0 for span in worker.spans)
 
 
 def test_waiting_is_apart_from_training(finished: optuna.Study) -> None:
-    view = visualization.view_study(finished)
+    view = view_study(finished)
     trial = next(trial for trial in view.complete if trial.started and trial.number > 0)
     assert trial.started is not None
     waited = trial._replace(
         number=0, waited_seconds=60.0, finished=trial.started + timedelta(seconds=90)
     )
-    view = view._replace(record=view.record._replace(trials=(waited,)))
+    view = view._replace(trials=(waited,))
     (worker,) = _get_workers_info(view)
     assert [(span.kind, span.minutes) for span in worker.spans] == [
         ("waiting", pytest.approx(1.0)),
@@ -242,7 +228,7 @@ def test_time_model(finished: optuna.Study) -> None:
 
 
 def test_views_are_read_once(finished: optuna.Study) -> None:
-    view = visualization.view_study(finished)
-    assert visualization.view_study(view) is view
+    view = view_study(finished)
+    assert view_study(view) is view
     expected = visualization.plot_levels(finished).to_json()
     assert visualization.plot_levels(view).to_json() == expected

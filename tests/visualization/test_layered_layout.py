@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from optuna_popnas.visualization.layered_layout import count_crossings
-from optuna_popnas.visualization.layered_layout import place_layers
+from optuna_popnas.visualization.drawing.layered_layout import count_crossings
+from optuna_popnas.visualization.drawing.layered_layout import place_layers
 
 
 def test_no_nodes() -> None:

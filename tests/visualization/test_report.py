@@ -10,8 +10,8 @@ import pytest
 
 import optuna_popnas
 from optuna_popnas.visualization import report
-from optuna_popnas.visualization.search_report import pick_along
-from optuna_popnas.visualization.search_report import report_html
+from optuna_popnas.visualization.report.search_report import pick_along
+from optuna_popnas.visualization.report.search_report import report_html
 
 
 class Page(HTMLParser):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from optuna_popnas.networks import network_layout
 from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.space import Cell
-from optuna_popnas.visualization import svg
+from optuna_popnas.visualization.drawing import svg
 
 
 _BOX = (84.0, 58.0)

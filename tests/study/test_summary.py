@@ -5,11 +5,11 @@ import json
 import optuna
 import pytest
 
-from optuna_popnas.sampler import read_search
 from optuna_popnas.space import Cell
-from optuna_popnas.visualization import summarize
-from optuna_popnas.visualization.summary import cell_words
-from optuna_popnas.visualization.summary import duration_words
+from optuna_popnas.study import summarize
+from optuna_popnas.study import view_study
+from optuna_popnas.study.words import cell_words
+from optuna_popnas.study.words import duration_words
 
 
 def test_finished(finished: optuna.Study) -> None:
@@ -18,7 +18,7 @@ def test_finished(finished: optuna.Study) -> None:
     assert summary.sentence.startswith("The search is finished: ")
     assert "2 failed" in summary.sentence
     assert [row.level for row in summary.levels] == [0, 1, 2, 3]
-    trials = [trial for trial in read_search(finished).trials if trial.is_valid]
+    trials = [trial for trial in view_study(finished).trials if trial.is_valid]
     assert summary.complete == len(trials)
     assert summary.best_accuracy == max(trial.accuracy or 0 for trial in trials)
     assert summary.levels[2].planned == summary.levels[2].front + summary.levels[2].exploration
@@ -51,14 +51,13 @@ def test_json(finished: optuna.Study, odd_studies: dict[str, optuna.Study]) -> N
 
 
 def test_time_left_while_running(finished: optuna.Study) -> None:
-    from optuna_popnas.visualization import view_study
+    from optuna_popnas.study import view_study
 
     view = view_study(finished)
     trials = [t for t in view.trials if (t.level or 0) <= 1]
     trials[-1] = trials[-1]._replace(state="RUNNING", finished=None)
-    plans = tuple(plan for plan in view.record.plans if plan.level <= 1)
-    record = view.record._replace(trials=tuple(trials), plans=plans, done=False)
-    summary = summarize(view._replace(record=record))
+    plans = tuple(plan for plan in view.plans if plan.level <= 1)
+    summary = summarize(view._replace(trials=tuple(trials), plans=plans, done=False))
     assert summary.state == "running"
     assert summary.level == 1
     assert summary.seconds_left is not None and summary.seconds_left > 0

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import optuna
 
+from optuna_popnas.study.front import front
+from optuna_popnas.study.records import TrialRecord
+from optuna_popnas.study.view import view_study
 
-if TYPE_CHECKING:
-    import optuna
-
-    from optuna_popnas.sampler.records import TrialRecord
 
 # Objectives that have another name on the trials.
 _ATTRIBUTES = {"latency": "latency_seconds", "peak_memory": "peak_memory_bytes"}
@@ -52,9 +52,6 @@ def select(
         >>> chosen = select(study, "accuracy", limits={"parameters": 500_000})  # doctest: +SKIP
         >>> network = build_network(chosen.cell, in_channels=3, classes=10)  # doctest: +SKIP
     """
-    from optuna_popnas.sampler.records import front
-    from optuna_popnas.sampler.records import read_search
-
     if not isinstance(rule, str):
         limits = {**(limits or {}), **rule}
         rule = "accuracy"
@@ -68,7 +65,7 @@ def select(
         for trial in study.get_trials(deepcopy=False)
         if all(value <= 0 for value in trial.constraints.values())
     }
-    trials = [trial for trial in read_search(study).trials if trial.is_valid]
+    trials = [trial for trial in view_study(study).trials if trial.is_valid]
     if not trials:
         raise ValueError(
             f"A study must have a finished trial to select from, but {study.study_name!r} has "

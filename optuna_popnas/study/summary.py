@@ -7,16 +7,17 @@ from datetime import datetime
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 from optuna_popnas.space import Cell
-from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import quality_by_level
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import StudyView
-from optuna_popnas.visualization.study_view import view_study
+from optuna_popnas.study.quality import level_quality
+from optuna_popnas.study.view import level_of
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import StudyView
+from optuna_popnas.study.view import view_study
+from optuna_popnas.study.words import duration_words
 
 
 if TYPE_CHECKING:
-    from optuna_popnas.sampler.records import TrialRecord
     from optuna_popnas.search import PredictionQuality
+    from optuna_popnas.study.records import TrialRecord
 
 
 _RECENT = 24  # finished trials that the pace is measured on
@@ -176,10 +177,9 @@ class SearchSummary(NamedTuple):
 def summarize(study: StudyLike) -> SearchSummary:
     """Return where a search stands."""
     view = view_study(study)
-    record = view.record
     running = [trial for trial in view.trials if trial.state == "RUNNING"]
-    searched = record.space is not None
-    state = "running" if running else "finished" if record.done else "stopped"
+    searched = view.stored_space is not None
+    state = "running" if running else "finished" if view.done else "stopped"
     if not view.trials:
         state = "empty"
     elif not searched and not running:
@@ -187,16 +187,16 @@ def summarize(study: StudyLike) -> SearchSummary:
     times = [t.started for t in view.trials if t.started is not None]
     ends = [t.finished for t in view.trials if t.finished is not None]
     levels = _summarize_levels(view)
-    level = record.plans[-1].level if record.plans else max(view.levels, default=None)
-    if record.plans and not record.plans[-1].cells and len(record.plans) > 1:
-        level = record.plans[-2].level
+    level = view.plans[-1].level if view.plans else max(view.levels, default=None)
+    if view.plans and not view.plans[-1].cells and len(view.plans) > 1:
+        level = view.plans[-2].level
     return SearchSummary(
-        study_name=record.study_name,
+        study_name=view.study_name,
         state=state,
         level=level,
-        max_blocks=None if record.space is None else record.space.max_blocks,
+        max_blocks=None if view.stored_space is None else view.space.max_blocks,
         complete=len(view.complete),
-        failed=sum(map(is_failure, view.trials)),
+        failed=sum(trial.is_failure for trial in view.trials),
         workers=tuple(
             WorkerSummary(trial.worker or "unknown", trial.number, trial.cell, trial.started)
             for trial in running
@@ -211,19 +211,9 @@ def summarize(study: StudyLike) -> SearchSummary:
     )
 
 
-def is_failure(trial: TrialRecord) -> bool:
-    """Whether a training failed, rather than being interrupted or lost with its worker."""
-    from optuna_popnas.sampler.protocol import DEAD
-    from optuna_popnas.sampler.protocol import INTERRUPTED
-
-    if trial.state != "FAIL" or trial.cell is None:
-        return False
-    return not (trial.reason or "").startswith((DEAD, INTERRUPTED))
-
-
 def _summarize_levels(view: StudyView) -> tuple[LevelSummary, ...]:
-    accuracy, seconds = quality_by_level(view, "accuracy"), quality_by_level(view, "seconds")
-    plans = view.record.plans
+    quality = {row.level: row for row in level_quality(view)}
+    plans = view.plans
     rows = []
     for level in sorted({plan.level for plan in plans} | set(view.levels)):
         mine = [plan for plan in plans if plan.level == level]
@@ -245,8 +235,8 @@ def _summarize_levels(view: StudyView) -> tuple[LevelSummary, ...]:
                 trained=len(trials),
                 best_accuracy=max((t.accuracy or 0.0 for t in trials), default=None),
                 seconds=(min(times), max(times)) if times else None,
-                accuracy_quality=accuracy.get(level),
-                seconds_quality=seconds.get(level),
+                accuracy_quality=quality[level].accuracy if level in quality else None,
+                seconds_quality=quality[level].seconds if level in quality else None,
                 plan_seconds=sum(spent) if spent else None,
                 message="; ".join(messages) or None,
             )
@@ -257,7 +247,7 @@ def _summarize_levels(view: StudyView) -> tuple[LevelSummary, ...]:
 def _seconds_left(view: StudyView, levels: Sequence[LevelSummary]) -> float | None:
     """Time left at the present pace, if the levels to come are as large as the last one."""
     ends = sorted(t.finished for t in view.complete if t.finished is not None)[-_RECENT:]
-    if len(ends) < 2 or view.record.space is None:
+    if len(ends) < 2 or view.stored_space is None:
         return None
     gaps = sorted((b - a).total_seconds() for a, b in zip(ends, ends[1:]))
     # A search that was interrupted has a long gap, which says nothing of its pace.
@@ -267,53 +257,16 @@ def _seconds_left(view: StudyView, levels: Sequence[LevelSummary]) -> float | No
     if now is None:
         return None
     left = max(now.planned - now.trained, 0)
-    settings = view.record.settings
+    settings = view.settings
     cap = int(settings.get("max_children", 128)) + int(
         settings.get("max_exploration_children", 16)
     )
     chosen = [row.planned for row in levels if row.level >= 2]
     size = chosen[-1] if chosen else min(cap, 60)
-    left += size * max(view.record.space.max_blocks - max(now.level, 1), 0)
+    left += size * max(view.space.max_blocks - max(now.level, 1), 0)
     if now.level == 0:
-        left += len(view.record.space.new_blocks(0))
+        left += len(view.space.new_blocks(0))
     return left * pace
-
-
-def duration_words(seconds: float) -> str:
-    """Return a time span in words: ``"42 s"``, ``"3 min 20 s"``, ``"2 h 05 min"``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 48 * 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} days {whole % 86400 // 3600} h"
-
-
-def cell_words(cell: Cell | None) -> str:
-    """Return a cell in plain words, as short as it can be.
-
-    Example:
-        >>> cell_words(Cell([(-2, "3x3 conv", -1, "identity")]))
-        '3x3 conv of -2 + identity of -1'
-    """
-    if cell is None:
-        return "unknown"
-    if not cell.blocks:
-        return "empty cell: pooling and a linear layer"
-    parts = []
-    for block in cell:
-        sides = [
-            f"{operator} of {value if value < 0 else f'block {value}'}"
-            for value, operator in ((block.in1, block.op1), (block.in2, block.op2))
-        ]
-        parts.append(f"twice {sides[0]}" if sides[0] == sides[1] else " + ".join(sides))
-    if len(parts) == 1:
-        return parts[0]
-    return "; ".join(f"{index}: {part}" for index, part in enumerate(parts))
 
 
 def _quality_json(quality: PredictionQuality | None) -> dict[str, Any] | None:

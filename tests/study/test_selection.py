@@ -8,8 +8,8 @@ import optuna
 import pytest
 
 from optuna_popnas import SearchSpace
-from optuna_popnas.training.selection import knee
-from optuna_popnas.training.selection import select
+from optuna_popnas.study.selection import knee
+from optuna_popnas.study.selection import select
 
 
 SPACE = SearchSpace(["identity", "3x3 conv", "5x5 conv"], max_blocks=1)

@@ -10,27 +10,27 @@ import tempfile
 from typing import Any, TYPE_CHECKING
 
 from optuna_popnas.networks import NetworkConfig
-from optuna_popnas.visualization import palette
-from optuna_popnas.visualization.cell_drawing import draw_cell
-from optuna_popnas.visualization.network_drawing import draw_network
-from optuna_popnas.visualization.report_page import code
-from optuna_popnas.visualization.report_page import FigureSheet
-from optuna_popnas.visualization.report_page import page
-from optuna_popnas.visualization.report_page import section
-from optuna_popnas.visualization.report_page import sparkline
-from optuna_popnas.visualization.report_page import table
-from optuna_popnas.visualization.report_page import tiles
-from optuna_popnas.visualization.study_view import level_of
-from optuna_popnas.visualization.study_view import StudyLike
-from optuna_popnas.visualization.study_view import StudyView
-from optuna_popnas.visualization.study_view import view_study
-from optuna_popnas.visualization.summary import duration_words
-from optuna_popnas.visualization.summary import SearchSummary
-from optuna_popnas.visualization.summary import summarize
+from optuna_popnas.study.summary import SearchSummary
+from optuna_popnas.study.summary import summarize
+from optuna_popnas.study.view import level_of
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import StudyView
+from optuna_popnas.study.view import view_study
+from optuna_popnas.study.words import duration_words
+from optuna_popnas.study.words import level_name
+from optuna_popnas.visualization.drawing.cell_drawing import draw_cell
+from optuna_popnas.visualization.drawing.network_drawing import draw_network
+from optuna_popnas.visualization.report.report_page import code
+from optuna_popnas.visualization.report.report_page import FigureSheet
+from optuna_popnas.visualization.report.report_page import page
+from optuna_popnas.visualization.report.report_page import section
+from optuna_popnas.visualization.report.report_page import sparkline
+from optuna_popnas.visualization.report.report_page import table
+from optuna_popnas.visualization.report.report_page import tiles
 
 
 if TYPE_CHECKING:
-    from optuna_popnas.sampler.records import TrialRecord
+    from optuna_popnas.study.records import TrialRecord
 
 
 _MOST_CARDS = 12
@@ -118,13 +118,13 @@ def _what(view: StudyView) -> str:
         ("a block can read", f"the {space.lookbacks} cells before, and earlier blocks"),
         ("cells of that space", f"at most {space.profile()[-1].upper_bound:.3g}"),
     ]
-    if view.record.settings:
-        rows.append(("search", _plain(view.record.settings)))
+    if view.settings:
+        rows.append(("search", _plain(view.settings)))
     for name in ("network", "training"):
         values = settings.get(name)
         if isinstance(values, dict) and values:
             rows.append((name, _plain(values)))
-    if view.record.space is None:
+    if view.stored_space is None:
         rows.append(("note", "Read from the trials: another sampler ran this study."))
     body = table(("", ""), rows, plain=True)
     best = view.front[0] if view.front else None
@@ -172,7 +172,7 @@ def _how(view: StudyView, summary: SearchSummary, sheet: FigureSheet) -> str:
         chosen = f"{row.front} + {row.exploration}" if row.level >= 2 and row.planned else ""
         rows.append(
             (
-                palette.level_name(row.level),
+                level_name(row.level),
                 number(row.candidates),
                 chosen,
                 str(row.trained),
@@ -246,7 +246,7 @@ def _card(trial: TrialRecord) -> str:
     drawing = "" if trial.cell is None else draw_cell(trial.cell)
     return (
         f'<figure class="card"><figcaption>trial {trial.number}, '
-        f"{palette.level_name(level_of(trial))}<br>{', '.join(facts)}{line}</figcaption>"
+        f"{level_name(level_of(trial))}<br>{', '.join(facts)}{line}</figcaption>"
         f"{drawing}</figure>"
     )
 
@@ -265,7 +265,7 @@ def _trust(view: StudyView, summary: SearchSummary, sheet: FigureSheet) -> str:
 
     rows = []
     for row in summary.levels:
-        cells = [palette.level_name(row.level)]
+        cells = [level_name(row.level)]
         for quality in (row.accuracy_quality, row.seconds_quality):
             rho = None if quality is None else quality.rho
             mape = None if quality is None else quality.mape

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from optuna_popnas.space import Cell
-from optuna_popnas.visualization import svg
-from optuna_popnas.visualization.layered_layout import place_layers
+from optuna_popnas.visualization.drawing import svg
+from optuna_popnas.visualization.drawing.layered_layout import place_layers
 from optuna_popnas.visualization.palette import operator_colors
 
 

@@ -8,11 +8,9 @@ import pytest
 
 from optuna_popnas import Cell
 from optuna_popnas import SearchSpace
-from optuna_popnas.sampler import front
-from optuna_popnas.sampler import level_quality
-from optuna_popnas.sampler import read_search
-from optuna_popnas.sampler.facts import direction_problem
-from optuna_popnas.sampler.facts import value_problem
+from optuna_popnas.study import front
+from optuna_popnas.study import level_quality
+from optuna_popnas.study import view_study
 from tests.sampler.conftest import Opener
 from tests.sampler.toys import made_up
 
@@ -22,8 +20,8 @@ def test_studies_of_other_samplers_are_read_from_their_parameters(space: SearchS
         directions=["maximize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=1)
     )
     study.optimize(lambda trial: made_up(space, space.suggest(trial)), n_trials=20)
-    search = read_search(study)
-    assert (search.space, search.plans, search.done) == (None, (), False)
+    search = view_study(study)
+    assert (search.stored_space, search.plans, search.done) == (None, (), False)
     for record, trial in zip(search.trials, study.trials):
         assert record.cell is not None
         assert record.level == trial.params["blocks"] == len(record.cell)
@@ -36,7 +34,7 @@ def test_front_holds_what_no_trial_dominates(space: SearchSpace) -> None:
         directions=["maximize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=1)
     )
     study.optimize(lambda trial: made_up(space, space.suggest(trial)), n_trials=40)
-    records = front(read_search(study).trials)
+    records = front(view_study(study).trials)
     best = {trial.number for trial in study.best_trials}
     assert {record.number for record in records} <= best
     assert {record.values for record in records} == {
@@ -50,7 +48,7 @@ def test_front_of_accuracies_alone_is_the_best(space: SearchSpace) -> None:
         direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1)
     )
     study.optimize(lambda trial: made_up(space, space.suggest(trial))[0], n_trials=20)
-    assert [record.number for record in front(read_search(study).trials)] == [
+    assert [record.number for record in front(view_study(study).trials)] == [
         study.best_trial.number
     ]
 
@@ -60,9 +58,9 @@ def test_a_search_is_read_back_from_the_storage_alone(
 ) -> None:
     study = make_study(opener())
     study.optimize(lambda trial: made_up(space, space.suggest(trial)), n_trials=40)
-    search = read_search(study)
+    search = view_study(study)
     assert not search.done
-    again = read_search(optuna.load_study(study_name="study", storage=opener()))
+    again = view_study(optuna.load_study(study_name="study", storage=opener()))
     assert again == search
     assert again.space == space
     assert again.settings["max_children"] == 8
@@ -80,7 +78,7 @@ def test_quality_of_predictions_by_level(
 ) -> None:
     study = make_study()
     study.optimize(lambda trial: made_up(space, space.suggest(trial)))
-    search = read_search(study)
+    search = view_study(study)
     qualities = level_quality(search)
     assert [quality.level for quality in qualities] == [2, 3]
     for quality in qualities:
@@ -96,30 +94,5 @@ def test_cells_of_an_unknown_operator_do_not_stop_the_reading() -> None:
     trial = study.ask()
     trial.suggest_int("blocks", 0, 1)
     study.tell(trial, (0.5, 1.0))
-    record = read_search(study).trials[0]
+    record = view_study(study).trials[0]
     assert record.cell in (None, Cell())
-
-
-@pytest.mark.parametrize(
-    ("values", "problem"),
-    [
-        ((0.5, 1.0), None),
-        ((0.5,), None),
-        ((float("nan"), 1.0), "accuracy must be a finite number, but got nan"),
-        ((float("-inf"), 1.0), "accuracy must be a finite number, but got -inf"),
-        ((0.5, 0.0), "greater than 0, but got 0.0"),
-        ((0.5, -1.0), "greater than 0, but got -1.0"),
-        ((0.5, float("inf")), "finite number of seconds greater than 0, but got inf"),
-    ],
-)
-def test_values_that_count_as_failed(values: tuple[float, ...], problem: str | None) -> None:
-    found = value_problem(values)
-    assert found is None if problem is None else problem in (found or "")
-
-
-def test_more_objectives_need_more_directions() -> None:
-    maximize, minimize = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
-    assert direction_problem([maximize, minimize, minimize], ["parameters"]) is None
-    text = direction_problem([maximize, minimize], ["parameters"])
-    assert text is not None
-    assert "['maximize', 'minimize', 'minimize'] (accuracy, seconds, parameters), but" in text

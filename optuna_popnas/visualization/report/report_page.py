@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-from optuna_popnas.visualization.svg import LINE
+from optuna_popnas.visualization.drawing.svg import LINE
 
 
 _STYLE = """

@@ -1,0 +1,126 @@
+"""A whole study as plain data: what figures, report, command line and users read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import optuna
+from optuna.study import StudyDirection
+
+from optuna_popnas.sampler import attributes
+from optuna_popnas.sampler.facts import read_fact
+from optuna_popnas.sampler.protocol import Board
+from optuna_popnas.sampler.stored_plans import find_setup
+from optuna_popnas.search import Plan
+from optuna_popnas.space import Cell
+from optuna_popnas.space import SearchSpace
+from optuna_popnas.study.front import front
+from optuna_popnas.study.records import trial_records
+from optuna_popnas.study.records import TrialRecord
+
+
+class StudyView(NamedTuple):
+    """A study as it stands in its storage.
+
+    Attributes:
+        study_name: Name of the study.
+        stored_space: The search space, None if the study was not run by
+            :class:`~optuna_popnas.POPNASSampler`: cells are then read from the parameters.
+        settings: The sampler's settings, seed included.
+        directions: ``"maximize"`` or ``"minimize"`` for each objective.
+        trials: All trials by number, whatever their state.
+        plans: All plans in order.
+        done: Whether the search has ended.
+        metric_names: Name of each objective.
+        user_attrs: User attributes of the study, among them the settings that the command line
+            keeps there.
+    """
+
+    study_name: str
+    stored_space: SearchSpace | None
+    settings: dict[str, Any]
+    directions: tuple[str, ...]
+    trials: tuple[TrialRecord, ...]
+    plans: tuple[Plan, ...]
+    done: bool
+    metric_names: tuple[str, ...]
+    user_attrs: Mapping[str, Any]
+
+    @property
+    def complete(self) -> tuple[TrialRecord, ...]:
+        """Finished trials with a known cell and accuracy."""
+        return tuple(trial for trial in self.trials if trial.is_valid)
+
+    @property
+    def timed(self) -> tuple[TrialRecord, ...]:
+        """Finished trials that also have training seconds."""
+        return tuple(trial for trial in self.complete if trial.seconds is not None)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Levels with a finished trial, ascending."""
+        return tuple(sorted({level_of(trial) for trial in self.complete}))
+
+    @property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """Trials that no other one dominates, in all objectives, the most accurate first."""
+        return front(self.complete, self.directions)
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space; where it is not recorded, the smallest one that has all cells."""
+        cells = (trial.cell for trial in self.trials if trial.cell is not None)
+        return self.stored_space or SearchSpace.of(cells)
+
+
+#: What figures, report and summary take.
+StudyLike = optuna.Study | StudyView
+
+
+def view_study(study: StudyLike) -> StudyView:
+    """Read a study, whatever sampler ran it, as long as it used ``space.suggest``.
+
+    What is a view already is returned as it is, so that several figures of one large study need
+    read it only once.
+    """
+    if isinstance(study, StudyView):
+        return study
+    trials = attributes.read_trials(study)
+    facts = [read_fact(trial) for trial in trials]
+    setup = find_setup(facts)
+    plans: tuple[Plan, ...] = ()
+    done = False
+    if setup is not None:
+        board = Board.of(setup.space, setup.settings)
+        board.update(facts)
+        plans, done = board.plans, board.is_done
+    settings = {} if setup is None else setup.settings
+    return StudyView(
+        study_name=study.study_name,
+        stored_space=None if setup is None else setup.space,
+        settings=settings,
+        directions=tuple(
+            "maximize" if direction == StudyDirection.MAXIMIZE else "minimize"
+            for direction in study.directions
+        ),
+        trials=trial_records(trials, facts),
+        plans=plans,
+        done=done,
+        metric_names=tuple(
+            study.metric_names
+            or _metric_names(len(study.directions), settings.get("objectives", ()))
+        ),
+        user_attrs=dict(study.user_attrs),
+    )
+
+
+def level_of(trial: TrialRecord) -> int:
+    """Return the blocks of a trial's cell."""
+    return len(trial.cell or Cell())
+
+
+def _metric_names(count: int, further: Sequence[str]) -> tuple[str, ...]:
+    """Return what the objectives are, if the study does not say so."""
+    names = ("accuracy", "training seconds", *further)[:count]
+    return (*names, *(f"objective {index}" for index in range(len(names), count)))

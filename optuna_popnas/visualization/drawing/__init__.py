@@ -1,0 +1,1 @@
+"""Drawings of cells and networks as SVG, without other programs."""

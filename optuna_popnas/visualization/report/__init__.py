@@ -1,0 +1,1 @@
+"""The story of a search as one page."""

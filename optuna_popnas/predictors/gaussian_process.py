@@ -4,6 +4,10 @@ The covariance of two cells is a sum of squared exponentials: one per group of f
 what is known of one group holds whatever the others are, and one of all groups together, plus
 noise. Variances, reaches and noise are those that make the training data likeliest, under mild
 priors.
+
+The last bits of a matrix product depend on the processor, the number of threads and the place of
+a row. So that predictions do not, products are taken in float64 and rounded to float32 before
+anything is made of them, what decides is summed in one order, and hyperparameters are rounded.
 """
 
 from __future__ import annotations
@@ -23,7 +27,8 @@ _ITERATIONS = 60
 _JITTER = 1e-6
 _ROWS = 256  # candidates at a time: their covariances stay in the processor's cache
 _LANDMARKS = 128  # rows that standard deviations are worked out from
-_NEGLIGIBLE = 1e-3  # directions in which rows differ less, relative to the first, are left out
+_SPARSE = 0.1  # share of features that are not 0, below which a sparse product is faster
+_LOG_DIGITS = 3  # of hyperparameters: more would be the rounding of the processor at hand
 
 
 class Hyperparameters(NamedTuple):
@@ -63,17 +68,13 @@ class GaussianProcess:
             features, targets = features[rows], targets[rows]
         features = features.astype(np.float64)
         deviation = features.std(axis=0)
-        kept = [
-            np.arange(group.start, group.stop)[deviation[group] > 1e-9] for group in self._groups
-        ]
-        kept = [part for part in kept if len(part)]
-        self._kept = [part.astype(np.intp) for part in kept]
-        self._center = [features[:, part].mean(axis=0) for part in kept]
-        self._factor = [1 / (deviation[part] * np.sqrt(len(part))) for part in kept]
-        points = [
-            (features[:, part] - center) * factor
-            for part, center, factor in zip(kept, self._center, self._factor)
-        ]
+        varied = deviation > 1e-9
+        groups = [group for group in self._groups if varied[group].any()]
+        self._center = features.mean(axis=0)
+        factor = np.where(varied, 1 / np.maximum(deviation, 1e-9), 0.0)
+        for group in groups:
+            factor[group] /= np.sqrt(varied[group].sum())
+        points = [((features - self._center) * factor)[:, group] for group in groups]
         self._mean = float(targets.mean())
         self._scale = float(targets.std()) or 1.0
         values = (targets - self._mean) / self._scale
@@ -89,8 +90,14 @@ class GaussianProcess:
         parts = _covariances(self.hyperparameters, [_distances(part) for part in points])
         covariance = np.sum(parts, axis=0)
         covariance[np.diag_indices(len(values))] += self.hyperparameters.noise + _JITTER
-        self._solved = cho_solve(cho_factor(covariance, lower=True), values).astype(np.float32)
-        self._rows = [_Rows(part) for part in points]
+        self._solved = cho_solve(cho_factor(covariance, lower=True), values)
+        self._squares = np.zeros((features.shape[1], len(groups)))
+        self._rows = []
+        for index, (group, part) in enumerate(zip(groups, points)):
+            self._squares[group, index] = factor[group] ** 2
+            offsets = -part @ (factor * self._center)[group] - 0.5 * np.square(part).sum(axis=1)
+            is_sparse = np.count_nonzero(features[:, group]) < _SPARSE * part.size
+            self._rows.append((group, (part * factor[group]).T.copy(), offsets, is_sparse))
         self._prepare_deviations(covariance)
         return self
 
@@ -103,25 +110,26 @@ class GaussianProcess:
         chosen = np.sort(self._rng.choice(len(covariance), count, replace=False))
         self._landmarks = chosen
         factor = cholesky(covariance[np.ix_(chosen, chosen)], lower=True)
-        self._inverse = np.linalg.inv(factor).T.astype(np.float32)
+        self._inverse = np.linalg.inv(factor).T
 
     def predict(
         self, features: npt.NDArray[np.float32], *, deviations: bool = False
     ) -> tuple[FloatArray, FloatArray | None]:
         """Return ``(m,)`` means and, if asked for, standard deviations without the noise."""
         mean, known = np.empty(len(features)), np.zeros(len(features))
-        # Blocks are always full: the last digits of a product depend on its number of rows.
-        block = np.zeros((_ROWS, features.shape[1]), dtype=np.float32)
+        # Blocks are always full: the last bits of a product depend on its number of rows.
+        block = np.zeros((_ROWS, features.shape[1]))
         covariance, together, group = np.empty((3, _ROWS, len(self._solved)), dtype=np.float32)
         for start in range(0, len(features), _ROWS):
             part = slice(start, min(start + _ROWS, len(features)))
             count = part.stop - start
             block[:count] = features[part]
             self._covariance(block, covariance, together, group)
-            mean[part] = (covariance @ self._solved)[:count]
+            # Not a product of BLAS: its order of summation is another on each processor.
+            mean[part] = np.einsum("ij,j->i", covariance[:count], self._solved)
             if deviations:
-                near = covariance[:, self._landmarks] @ self._inverse
-                known[part] = np.square(near, out=near).sum(axis=1)[:count]
+                near = covariance[:, self._landmarks].astype(np.float64) @ self._inverse
+                known[part] = np.einsum("ij,ij->i", near, near)[:count]
         mean = self._mean + self._scale * mean
         if not deviations:
             return mean, None
@@ -130,20 +138,27 @@ class GaussianProcess:
 
     def _covariance(
         self,
-        features: npt.NDArray[np.float32],
+        features: FloatArray,
         covariance: npt.NDArray[np.float32],
         together: npt.NDArray[np.float32],
         group: npt.NDArray[np.float32],
     ) -> None:
-        """Write ``(m, n)`` covariances with the training rows into the first array."""
+        """Write ``(m, n)`` covariances with the training rows into the first array.
+
+        ``-|x - z|^2 / 2 = x.z - |x|^2 / 2 - |z|^2 / 2`` for the scaled rows ``x`` of features
+        and ``z`` of training.
+        """
+        from scipy.sparse import csr_matrix
+
         at = self.hyperparameters
         covariance.fill(0)
         together.fill(np.log(at.joint))
-        for index, rows in enumerate(self._rows):
-            points = features[:, self._kept[index]]
-            points -= self._center[index].astype(np.float32)
-            points *= self._factor[index].astype(np.float32)
-            rows.negative_half_distances(points, out=group)
+        own = -0.5 * (np.square(features - self._center) @ self._squares)
+        for index, (columns, directions, offsets, is_sparse) in enumerate(self._rows):
+            part = features[:, columns]
+            half = (csr_matrix(part) if is_sparse else part) @ directions
+            half += offsets
+            np.add(half, own[:, index, None], out=group, casting="same_kind")
             group *= np.float32(at.joint_weights[index])
             together += group
             group *= np.float32(at.weights[index] / at.joint_weights[index])
@@ -152,36 +167,6 @@ class GaussianProcess:
             covariance += group
         np.exp(together, out=together)
         covariance += together
-
-
-class _Rows:
-    """Training rows of one group, arranged so that one product gives all distances.
-
-    ``-|x - z|^2 / 2 = x.z - |x|^2 / 2 - |z|^2 / 2``, where ``x.z`` needs only the directions in
-    which the training rows differ.
-
-    Args:
-        points: ``(n, d)`` training rows.
-    """
-
-    def __init__(self, points: FloatArray) -> None:
-        _, sizes, directions = np.linalg.svd(points, full_matrices=False)
-        directions = directions[sizes > _NEGLIGIBLE * sizes[0]]
-        own = -0.5 * np.square(points).sum(axis=1)
-        right = [points @ directions.T, np.ones((len(points), 1)), own[:, None]]
-        self._directions = directions.T.astype(np.float32)
-        self._right = np.concatenate(right, axis=1).T.astype(np.float32)
-
-    def negative_half_distances(
-        self, points: npt.NDArray[np.float32], *, out: npt.NDArray[np.float32]
-    ) -> None:
-        """Write ``(m, n)`` negative halves of squared distances to ``(m, d)`` points."""
-        left = np.empty((len(points), self._directions.shape[1] + 2), dtype=np.float32)
-        np.matmul(points, self._directions, out=left[:, :-2])
-        np.einsum("ij,ij->i", points, points, out=left[:, -2])
-        left[:, -2] *= np.float32(-0.5)
-        left[:, -1] = 1
-        np.matmul(left, self._right, out=out)
 
 
 def _distances(points: FloatArray) -> FloatArray:
@@ -257,4 +242,4 @@ def _tune(distances: list[FloatArray], values: FloatArray) -> Hyperparameters:
         bounds=[(-12.0, 4.0)] * len(typical),
         options={"maxiter": _ITERATIONS},
     )
-    return natural(found.x)
+    return natural(np.round(found.x, _LOG_DIGITS))

@@ -12,6 +12,7 @@ from optuna_popnas.predictors.base import FloatArray
 
 _ITERATIONS = 60
 _JITTER = 1e-8
+_LOG_DIGITS = 3  # of variances: more would be the rounding of the processor at hand
 
 
 class SumOfParts:
@@ -51,7 +52,8 @@ class SumOfParts:
         """Return ``(n,)`` sums; they can be negative."""
         total = np.zeros(len(groups[0]))
         for group, weights in zip(groups, self._weights):
-            total += group @ weights
+            # Not a product of BLAS: its last bits depend on the processor and the row's place.
+            total += np.einsum("ij,j->i", group, weights)
         return total
 
 
@@ -98,5 +100,5 @@ def _tune(
     found = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ITERATIONS}
     )
-    variances = np.exp(found.x)
+    variances = np.exp(np.round(found.x, _LOG_DIGITS))
     return variances[:-1], float(variances[-1]) + _JITTER

@@ -144,11 +144,24 @@ class TimeModel:
 
 
 def predict(model: PredictorLike, cells: CellBatch) -> tuple[Floats, Floats | None]:
-    """Predictions, and standard deviations where the model has them."""
+    """Predictions, and standard deviations where the model has them.
+
+    Rounded, so that what is chosen does not hang on the last bits, which differ from one kind of
+    processor to the next.
+    """
     if "return_std" in signature(model.predict).parameters:
         mean, std = model.predict(cells, return_std=True)
-        return np.asarray(mean, dtype=np.float64), np.asarray(std, dtype=np.float64)
-    return np.asarray(model.predict(cells), dtype=np.float64), None
+        return significant(mean), significant(std)
+    return significant(model.predict(cells)), None
+
+
+def significant(values: npt.ArrayLike, digits: int = 9) -> Floats:
+    """Return values rounded to so many significant digits; what is not finite stays."""
+    array = np.array(values, dtype=np.float64)
+    some = np.isfinite(array) & (array != 0)
+    unit = 10.0 ** (digits - 1 - np.floor(np.log10(np.abs(array[some]))))
+    array[some] = np.round(array[some] * unit) / unit
+    return array
 
 
 def candidate_costs(
@@ -166,7 +179,7 @@ def candidate_costs(
         if name in costs or predictors.other is None or number >= data.others.shape[1]:
             continue
         model = predictors.other(number).fit(data.cells, data.others[:, number])
-        costs[name] = np.maximum(model.predict(candidates), 0.0)
+        costs[name] = np.maximum(significant(model.predict(candidates)), 0.0)
     for name in (*config.limits, *config.objectives):
         if name not in costs:
             raise ValueError(

@@ -8,6 +8,7 @@ needed, so that importing this package is about as quick as importing Optuna.
 from importlib import import_module
 from typing import Any, TYPE_CHECKING
 
+from optuna_popnas._failures import MachineFailure
 from optuna_popnas._version import __version__
 from optuna_popnas.space import Block
 from optuna_popnas.space import Cell
@@ -58,6 +59,7 @@ __all__ = [
     "Block",
     "Cell",
     "CellBatch",
+    "MachineFailure",
     "NetworkConfig",
     "PAPER_OPERATORS",
     "POPNASSampler",

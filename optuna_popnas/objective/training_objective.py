@@ -14,6 +14,7 @@ from optuna.study import StudyDirection
 from optuna.trial import BaseTrial
 import torch
 
+from optuna_popnas._failures import MachineFailure
 from optuna_popnas.networks import cell_costs
 from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.objective.calibration import Calibration
@@ -27,6 +28,7 @@ from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.device import device_name
+from optuna_popnas.training.device import is_machine_failure
 from optuna_popnas.training.device import is_out_of_memory
 from optuna_popnas.training.device import release_memory
 from optuna_popnas.training.device import resolve_device
@@ -43,6 +45,9 @@ _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 #: What can be an objective. All but the accuracy are minimised.
 OBJECTIVES = ("accuracy", "seconds", "parameters", "flops", "latency", "peak_memory")
 
+#: On trials whose training failed without the cell's fault: the reason.
+MACHINE_FAILURE = "machine_failure"
+
 # These follow from the cell alone.
 _COMPUTED = ("parameters", "flops")
 # How many trials of this objective lie between two looks at the study's and device's other users.
@@ -54,9 +59,9 @@ class TrainingObjective:
 
     Returns accuracy and seconds, or the objectives that are named, and writes on the trial:
     ``cell``, ``learning_curve``, ``train_loss``, ``parameters``, ``flops``, ``cells_built``,
-    ``device``, ``seed``, ``epochs``, ``batch_size``, ``peak_memory_bytes``, ``time_parts``, and
-    where it applies ``accuracy_std_error``, ``latency_seconds``, ``diverged_epoch``,
-    ``out_of_memory``, ``calibration`` and ``reason``.
+    ``total_cells``, ``device``, ``seed``, ``epochs``, ``batch_size``, ``peak_memory_bytes``,
+    ``time_parts``, and where it applies ``accuracy_std_error``, ``latency_seconds``,
+    ``diverged_epoch``, ``out_of_memory``, ``calibration``, ``reason`` and ``machine_failure``.
 
     A training that finds no memory is tried once more with half the batch size. A trial whose
     training fails, for lack of memory or because the loss is not finite in its first epoch,
@@ -139,6 +144,7 @@ class TrainingObjective:
         Raises:
             ValueError: The study's directions do not fit the objectives.
             TrialPruned: The cell is over a limit of parameters or FLOPs.
+            MachineFailure: Disk, data or device failed, for which the cell is not to blame.
         """
         names = self._names(trial)
         cell = self.space.suggest(trial)
@@ -155,9 +161,14 @@ class TrainingObjective:
         except TrainingDiverged as error:
             return self._fail(trial, cell, names, costs, str(error))
         except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            return self._fail(trial, cell, names, costs, f"Out of memory: {_first_line(error)}")
+            if is_out_of_memory(error):
+                reason = f"Out of memory: {_first_line(error)}"
+                return self._fail(trial, cell, names, costs, reason)
+            if is_machine_failure(error):
+                reason = f"{type(error).__name__}: {_first_line(error)}"
+                self._write(trial, cell, {"reason": reason, MACHINE_FAILURE: reason})
+                raise MachineFailure(reason) from error
+            raise
         self.last_result = result
         values: dict[str, float] = {
             "accuracy": result.accuracy,
@@ -165,7 +176,7 @@ class TrainingObjective:
             "peak_memory": result.peak_memory_bytes,
             **costs,
         }
-        facts = {**_facts(result), **facts}
+        facts = {**_facts(result), "total_cells": self.network.total_cells, **facts}
         if "latency" in names or "latency" in self.limits:
             values["latency"] = facts["latency_seconds"] = self._latency(result)
         if self.normalize_seconds:

@@ -13,6 +13,8 @@ import time
 
 import torch
 
+from optuna_popnas._failures import MachineFailure
+
 
 _GIB = 1 << 30
 
@@ -198,6 +200,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     text = str(error)
     return isinstance(error, RuntimeError) and (
         "can't allocate memory" in text or "out of memory" in text
+    )
+
+
+def is_machine_failure(error: BaseException) -> bool:
+    """Whether an exception tells of a disk, data or device that fails, whatever the cell."""
+    if isinstance(error, (MachineFailure, OSError)):
+        return True
+    # After an error of CUDA itself nothing works on the device until the process ends.
+    text = str(error)
+    return isinstance(error, RuntimeError) and (
+        text.startswith("CUDA error") or "CUDNN_STATUS" in text or "NVML" in text
     )
 
 

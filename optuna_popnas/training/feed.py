@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from optuna_popnas._failures import MachineFailure
 from optuna_popnas.training.augment import Augmenter
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import Images
@@ -168,9 +169,22 @@ class _Loader:
         )
 
     def batches(self, places: list[list[int]]) -> Iterator[Tensor]:
-        """Yield ``(n, H, W, C)`` uint8 tensors on the device, one per list of places."""
+        """Yield ``(n, H, W, C)`` uint8 tensors on the device, one per list of places.
+
+        Raises:
+            MachineFailure: An image cannot be read, or a reading process died.
+        """
         self._order.places = places
-        for pixels in self._loader:
+        batches = iter(self._loader)
+        while True:
+            try:
+                pixels = next(batches, None)
+            except Exception as error:
+                raise MachineFailure(
+                    f"Images cannot be read. {str(error).strip().splitlines()[-1]}"
+                ) from error
+            if pixels is None:
+                return
             yield pixels.to(self._device, non_blocking=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 import math
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import nn
 from torch import Tensor
 
 from optuna_popnas import Cell
+from optuna_popnas import MachineFailure
 from optuna_popnas import NetworkConfig
 from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
@@ -32,7 +34,7 @@ NETWORK = NetworkConfig(motifs=2, normal_cells=1, filters=4)
 QUICK = TrainingConfig(epochs=2, batch_norm="epoch")
 ATTRIBUTES = {
     "cell", "learning_curve", "train_loss", "parameters", "flops", "cells_built", "device",
-    "seed", "epochs", "batch_size", "peak_memory_bytes", "time_parts",
+    "total_cells", "seed", "epochs", "batch_size", "peak_memory_bytes", "time_parts",
 }  # fmt: skip
 
 
@@ -228,6 +230,47 @@ def test_other_errors_are_raised(
     monkeypatch.setattr(Greedy, "forward", broken)
     with pytest.raises(RuntimeError, match="a mistake of the user's operator"):
         run(make(digits, greedy), "[(-1, 'greedy', -1, 'identity')]")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError("CUDA error: unspecified launch failure\nMore."),
+    ],
+)
+def test_failures_of_the_machine_are_told_apart(
+    digits: ImageData, greedy: SearchSpace, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Greedy, x: Tensor) -> Tensor:
+        if x.is_meta:  # costs are counted
+            return x
+        raise error
+
+    monkeypatch.setattr(Greedy, "forward", broken)
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.enqueue_trial(params("[(-1, 'greedy', -1, 'identity')]"))
+    with pytest.raises(MachineFailure, match=str(error).splitlines()[0][-20:]):
+        study.optimize(make(digits, greedy), n_trials=1)
+    assert study.trials[0].user_attrs["machine_failure"].startswith(type(error).__name__)
+
+
+def test_a_damaged_image_is_no_fault_of_the_cell(digits: ImageData) -> None:
+    class Damaged:
+        shape = digits.images.shape
+
+        def __len__(self) -> int:
+            return len(digits.images)
+
+        def __getitem__(self, index: int) -> Any:
+            raise ValueError("Image 'cat.png' must be readable, but it is cut off.")
+
+    data = ImageData("damaged", Damaged(), digits.labels, digits.class_names)
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.enqueue_trial(params(ONE))
+    training = replace(QUICK, readers=0)
+    with pytest.raises(MachineFailure, match="cannot be read.*'cat.png' must be readable"):
+        study.optimize(make(data, training=training), n_trials=1)
 
 
 def test_limits_prune_before_training_or_mark_after_it(digits: ImageData) -> None:

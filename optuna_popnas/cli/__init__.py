@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from importlib import import_module
 import sys
 
 from optuna_popnas._version import __version__
+from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.errors import nearest
 
 
 #: Command -> what it does. Only the module of the command that is called is loaded.
@@ -26,30 +27,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
     0: done, 1: it failed, 2: wrong usage or configuration, 130: interrupted.
+
+    Raises:
+        SystemExit: Help or version was asked for, or no command was given.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
-        prog="optuna-popnas",
-        description="POPNASv2, Pareto-optimal progressive neural architecture search.",
-        epilog="Each command has its own --help.",
-    )
-    parser.add_argument("--version", action="version", version=f"optuna-popnas {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
-    for name, text in COMMANDS.items():
-        sub = commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
-        )
-        if name == chosen:
-            module = import_module(f"{__name__}.{name}")
-            module.add_arguments(sub)
-            sub.set_defaults(run=module.run)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(_help(), file=sys.stdout if words else sys.stderr)
+        raise SystemExit(0 if words else 2)
+    if words[0] == "--version":
+        print(f"optuna-popnas {__version__}")
+        raise SystemExit(0)
+    name, *rest = words
     try:
-        parsed, unknown = parser.parse_known_args(arguments)
-        if unknown:
-            raise _unknown_argument(unknown[0], commands.choices[parsed.command])
-        code: int = parsed.run(parsed)
-        return code
+        return _run(name, rest)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
@@ -57,19 +48,49 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        from optuna_popnas.cli.options import ConfigError
-
-        print(f"optuna-popnas {chosen}: {error}", file=sys.stderr)
+        print(f"optuna-popnas {name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
 
 
-def _unknown_argument(word: str, parser: argparse.ArgumentParser) -> Exception:
-    from optuna_popnas.cli.options import ConfigError
-    from optuna_popnas.cli.options import nearest
+def _run(name: str, words: Sequence[str]) -> int:
+    if name not in COMMANDS:
+        raise ConfigError(f"There is no command `{name}`. {nearest(name, COMMANDS)}")
+    from optuna_popnas.cli.flags import CommandParser
+    from optuna_popnas.cli.schema import add_sections
 
-    if not word.startswith("-"):
-        return ConfigError(f"There must be no argument {word!r}. See --help.")
-    flags = [flag for action in parser._actions for flag in action.option_strings]
-    name = word.partition("=")[0]
-    hint = nearest(name, flags) if len(flags) < 20 else nearest(name, flags).split("There are")[0]
-    return ConfigError(f"There is no option `{name}`. {hint or 'See --help.'}")
+    module = import_module(f"{__name__}.{name}")
+    sections = getattr(module, "SECTIONS", ())
+    parser = CommandParser(
+        name,
+        module.run,
+        lambda parser: add_sections(parser, sections),
+        common=getattr(module, "COMMON", ()),
+        hidden=getattr(module, "HIDDEN", ()),
+        defaults=getattr(module, "DEFAULTS", None),
+    )
+    if {"-h", "--help", "--help-all"} & {*words}:
+        print(parser.help(everything="--help-all" in words))
+        raise SystemExit(0)
+    arguments, flags = parser.parse(words)
+    if sections:
+        arguments["flags"] = flags
+    positional = [arguments.pop(key) for key in parser.positional if key in arguments]
+    code: int = module.run(*positional, **arguments)
+    return code
+
+
+def _help() -> str:
+    rows = [f"    {name:<9} {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Usage: optuna-popnas COMMAND [OPTION ...]",
+            "",
+            "  optuna-popnas search examples/digits.toml",
+            "",
+            "Which network is the most accurate one that you can train in the time you have?",
+            "",
+            *rows,
+            "",
+            "Each command has its own --help, with an example first.",
+        ]
+    )

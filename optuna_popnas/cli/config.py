@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 import sys
 from typing import Any
 
-from optuna_popnas.cli.options import check_value
-from optuna_popnas.cli.options import ConfigError
-from optuna_popnas.cli.options import nearest
-from optuna_popnas.cli.options import parse_text
+from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.errors import nearest
+from optuna_popnas.cli.flags import Values
 from optuna_popnas.cli.schema import ACCURACY_PREDICTORS
+from optuna_popnas.cli.schema import check_value
 from optuna_popnas.cli.schema import COMPUTED_COSTS
 from optuna_popnas.cli.schema import LSTM_SIZES
 from optuna_popnas.cli.schema import MEASURED_COSTS
-from optuna_popnas.cli.schema import sections
+from optuna_popnas.cli.schema import settings as known_settings
 from optuna_popnas.cli.schema import StudySettings
 from optuna_popnas.cli.schema import TIME_PREDICTORS
 from optuna_popnas.space import SearchSpace
@@ -34,21 +33,18 @@ class SearchSettings:
     """
 
     def __init__(self, values: Mapping[str, Mapping[str, Any]], *, source: str) -> None:
-        self.values: dict[str, dict[str, Any]] = {section: {} for section in sections()}
+        self.values: Values = {section: {} for section in known_settings()}
         for section, table in values.items():
             if section not in self.values:
-                raise ConfigError(
-                    f"`{section}` is no section of {source}. {nearest(section, self.values)}"
-                )
+                raise ConfigError(_no_section(section, table, source))
             if not isinstance(table, Mapping):
                 raise ConfigError(f"`{section}` must be a table, [{section}], in {source}.")
-            known = {option.name: option for option in sections()[section]}
             for name, value in table.items():
-                if name not in known:
+                if name not in known_settings()[section]:
                     raise ConfigError(
-                        f"`{section}.{name}` is no setting ({source}). {nearest(name, known)}"
+                        f"`{section}.{name}` is no setting ({source}). {_right(name, section)}"
                     )
-                self.values[section][name] = check_value(known[name], value)
+                self.values[section][name] = check_value(section, name, value)
 
     def table(self, section: str) -> dict[str, Any]:
         """Return the values of a section that were given."""
@@ -184,41 +180,46 @@ def _no_cost(cells: Any) -> dict[str, Any]:
     raise AssertionError("never called")
 
 
-def flag_values(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Return what flags say, by section.
-
-    Raises:
-        ConfigError: A text is no value of its option.
-    """
-    values: dict[str, dict[str, Any]] = {}
-    for section, options in sections().items():
-        for option in options:
-            text = getattr(arguments, option.key, None)
-            if text is not None:
-                values.setdefault(section, {})[option.name] = parse_text(option, text)
-    return values
-
-
-def read_settings(path: str | None, arguments: argparse.Namespace) -> SearchSettings:
+def read_settings(path: str | None, flags: Values) -> SearchSettings:
     """Return the settings of a TOML file and of flags, which win.
-
-    Args:
-        path: The file; None for flags alone.
-        arguments: Parsed flags, as :func:`~optuna_popnas.cli.options.add_options` names them.
 
     Raises:
         ConfigError: The file cannot be read or a setting is wrong.
     """
-    values: dict[str, dict[str, Any]] = {}
+    values: Values = {}
     if path is not None:
         values = read_toml(path)
         SearchSettings(values, source=path)  # name the file where it is to blame
-    merged = {section: dict(table) for section, table in values.items()}
-    for section, table in flag_values(arguments).items():
-        merged.setdefault(section, {}).update(table)
+    merged = merge(values, flags)
     settings = SearchSettings(merged, source="the command line" if path is None else path)
     settings.check()
     return settings
+
+
+def merge(values: Values, flags: Values) -> Values:
+    """Return settings under flags, which win."""
+    return {
+        section: {**values.get(section, {}), **flags.get(section, {})}
+        for section in (*values, *(name for name in flags if name not in values))
+    }
+
+
+def _no_section(name: str, value: Any, source: str) -> str:
+    """Return what is wrong with a name at the top level of a file."""
+    homes = [section for section, table in known_settings().items() if name in table]
+    if homes and not isinstance(value, Mapping):
+        return f"`{name}` must be in a section, but is in none in {source}. {_home(name, homes)}"
+    return f"`{name}` is no section of {source}. {nearest(name, known_settings())}"
+
+
+def _right(name: str, section: str) -> str:
+    """Return a hint: the section that has this setting, or a setting of this section."""
+    homes = [other for other, table in known_settings().items() if name in table]
+    return _home(name, homes) if homes else nearest(name, known_settings()[section])
+
+
+def _home(name: str, sections: Sequence[str]) -> str:
+    return f"Write `{name}` below {' or '.join(f'[{section}]' for section in sections)}."
 
 
 def read_toml(path: str) -> dict[str, Any]:

@@ -2,74 +2,83 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 import sys
+from typing import TYPE_CHECKING
 
-from optuna_popnas.cli.options import ConfigError
-from optuna_popnas.cli.storages import add_study_arguments
+from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.space import Cell
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument(
-        "cell",
-        nargs="?",
-        metavar="CELL",
-        help="a cell such as \"[(-2, '3x3 conv', -1, 'identity')]\", or the number of a trial; "
-        "the most accurate cell of the study if left out",
-    )
-    parser.add_argument("-o", "--output", metavar="FILE", help="the SVG file [standard output]")
-    parser.add_argument("--network", action="store_true", help="draw the whole network (Fig. 4.3)")
-    parser.add_argument("--motifs", type=int, default=3, metavar="M", help="motifs [3]")
-    parser.add_argument(
-        "--normal-cells", type=int, default=2, metavar="N", help="normal cells per motif [2]"
-    )
-    parser.add_argument("--filters", type=int, default=24, metavar="F", help="filters [24]")
-    parser.add_argument("--image-size", type=int, metavar="PIXELS", help="written into the cells")
-    add_study_arguments(parser)
+if TYPE_CHECKING:
+    import optuna
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Draw; returns the exit code."""
+def run(
+    cell: str | None = None,
+    /,
+    *,
+    output: str | None = None,
+    network: bool = False,
+    motifs: int = 3,
+    normal_cells: int = 2,
+    filters: int = 24,
+    image_size: int | None = None,
+    storage: str = DEFAULT_STORAGE,
+    study: str | None = None,
+) -> int:
+    """Draw a cell, or the whole network, as SVG.
+
+    Args:
+        cell: A cell such as "[(-2, '3x3 conv', -1, 'identity')]", or the number of a trial; the
+            most accurate cell of the study if left out.
+        output: The SVG file; the standard output if left out.
+        network: Draw the whole network (Fig. 4.3).
+        motifs: Motifs of the network (M).
+        normal_cells: Normal cells per motif (N).
+        filters: Filters of the first cells (F).
+        image_size: Pixels, written into the cells of the network.
+        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
+            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+        study: Name of the study; not needed where there is only one.
+
+    Examples:
+        optuna-popnas draw -o cell.svg
+        optuna-popnas draw "[(-2, '3x3 conv', -1, 'identity')]" --network
+    """
     from optuna_popnas.networks import NetworkConfig
     from optuna_popnas.visualization import draw_cell
     from optuna_popnas.visualization import draw_network
 
-    cell = _cell(arguments)
-    if arguments.network:
+    chosen = _cell(cell, storage, study)
+    if network:
         try:
-            config = NetworkConfig(
-                motifs=arguments.motifs,
-                normal_cells=arguments.normal_cells,
-                filters=arguments.filters,
-            )
+            config = NetworkConfig(motifs=motifs, normal_cells=normal_cells, filters=filters)
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        text = draw_network(cell, config, image_size=arguments.image_size)
+        text = draw_network(chosen, config, image_size=image_size)
     else:
-        text = draw_cell(cell)
-    if arguments.output is None or arguments.output == "-":
+        text = draw_cell(chosen)
+    if output is None or output == "-":
         sys.stdout.write(text + "\n")
     else:
-        Path(arguments.output).write_text(text + "\n", encoding="utf-8")
-        print(f"Written: {arguments.output}")
+        Path(output).write_text(text + "\n", encoding="utf-8")
+        print(f"Written: {output}")
     return 0
 
 
-def _cell(arguments: argparse.Namespace) -> Cell:
-    text = arguments.cell
+def _cell(text: str | None, storage: str, study: str | None) -> Cell:
     if text is not None and not text.strip().isdigit():
         try:
             return Cell.parse(text)
         except ValueError as error:
             raise ConfigError(str(error)) from None
-    return find_cell(load_study(arguments.storage, arguments.study), text)
+    return find_cell(load_study(storage, study), text)
 
 
-def find_cell(study: object, number: str | None) -> Cell:
+def find_cell(study: optuna.Study, number: str | None) -> Cell:
     """Return the cell of a trial, or the most accurate cell of a study.
 
     Raises:
@@ -77,7 +86,7 @@ def find_cell(study: object, number: str | None) -> Cell:
     """
     from optuna_popnas.study import view_study
 
-    view = view_study(study)  # type: ignore[arg-type]
+    view = view_study(study)
     if number is None:
         if not view.front or view.front[0].cell is None:
             raise ConfigError("The study has no trained cell yet. Give a cell instead.")

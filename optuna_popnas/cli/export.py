@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-import argparse
-import json
+from json import dumps
+from json import loads
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from optuna_popnas.cli.config import flag_values
 from optuna_popnas.cli.config import SearchSettings
-from optuna_popnas.cli.options import ConfigError
+from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.flags import Values
 from optuna_popnas.cli.retrain import DATA_FILE
-from optuna_popnas.cli.schema import add_section_options
 
 
 if TYPE_CHECKING:
     from optuna_popnas.training import TrainedModel
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.description = (
-        "Write a trained model as safetensors with a card, as torch.export program and as ONNX "
-        "file. Each file is read back and compared with PyTorch on real images."
-    )
-    parser.add_argument("model", metavar="MODEL", help="the folder that retrain wrote")
-    parser.add_argument(
-        "-o", "--output", metavar="FOLDER", help="where the files go [the model's folder]"
-    )
-    parser.add_argument(
-        "--formats",
-        default="safetensors,pt2,onnx",
-        metavar="A,B,...",
-        help="[safetensors,pt2,onnx]",
-    )
-    parser.add_argument("--name", default="model", help="name of the files [model]")
-    parser.add_argument("--json", action="store_true", help="print the files as JSON")
-    add_section_options(parser, ("data",))
+SECTIONS = ("data",)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Export; returns the exit code."""
-    source = Path(arguments.model)
+def run(
+    model: str,
+    /,
+    *,
+    output: str | None = None,
+    formats: tuple[str, ...] = ("safetensors", "pt2", "onnx"),
+    name: str = "model",
+    json: bool = False,
+    flags: Values,
+) -> int:
+    """Write a trained model as safetensors with a card, torch.export program and ONNX file.
+
+    Each file is read back and compared with PyTorch on real images.
+
+    Args:
+        model: The folder that retrain wrote.
+        output: Where the files go; the model's folder if left out.
+        formats: What to write.
+        name: Name of the files.
+        json: Print the files as JSON.
+
+    Examples:
+        optuna-popnas export model -o exported
+    """
+    source = Path(model)
     if not source.exists():
         raise ConfigError(f"There is no {str(source)!r}. Train a model: optuna-popnas retrain.")
     from optuna_popnas.cli.work import load_data
@@ -49,37 +51,34 @@ def run(arguments: argparse.Namespace) -> int:
     from optuna_popnas.training import load_model
 
     folder = source if source.is_dir() else source.parent
-    formats = [part.strip() for part in arguments.formats.split(",") if part.strip()]
     try:
-        model = load_model(source)
+        trained = load_model(source)
         written = export(
-            model,
-            arguments.output or folder,
-            images=load_data(data_settings(folder, model, arguments)),
+            trained,
+            output or folder,
+            images=load_data(data_settings(folder, trained, flags)),
             formats=formats,
-            name=arguments.name,
+            name=name,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    if arguments.json:
+    if json:
         facts = {
             "files": {name: str(path) for name, path in written.files.items()},
             "checked_images": written.checked,
             "largest_difference": written.difference,
         }
-        print(json.dumps(facts, indent=2))
+        print(dumps(facts, indent=2))
         return 0
-    for name, path in written.files.items():
-        gap = written.difference.get(name)
+    for form, path in written.files.items():
+        gap = written.difference.get(form)
         note = "" if gap is None else f"  (differs from PyTorch by at most {gap:.1e})"
         print(f"{path}{note}")
     print(f"Checked on {written.checked} real images.")
     return 0
 
 
-def data_settings(
-    folder: Path, model: TrainedModel, arguments: argparse.Namespace
-) -> SearchSettings:
+def data_settings(folder: Path, model: TrainedModel, flags: Values) -> SearchSettings:
     """Return which images to check on: flags, what `retrain` noted, or the name of the data.
 
     Raises:
@@ -87,13 +86,12 @@ def data_settings(
     """
     noted: dict[str, Any] = {}
     if (folder / DATA_FILE).exists():
-        noted = json.loads((folder / DATA_FILE).read_text())
+        noted = loads((folder / DATA_FILE).read_text())
     values: dict[str, Any] = dict(noted.get("data", {}))
     values.setdefault("source", model.data["name"])
-    flags = flag_values(arguments).get("data", {})
-    if "source" in flags:
+    if "source" in flags.get("data", {}):
         values = {}
-    values |= flags
+    values |= flags.get("data", {})
     values["image_size"] = list(model.image_size)
     return SearchSettings(
         {"data": values, "study": {"seed": int(noted.get("seed", 0))}}, source=DATA_FILE

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-import json
+from json import dumps
 from pathlib import Path
 import sys
 from typing import Any, NamedTuple
@@ -11,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.cli.config import flag_values
+from optuna_popnas.cli.config import merge
 from optuna_popnas.cli.config import read_settings
 from optuna_popnas.cli.config import SearchSettings
-from optuna_popnas.cli.options import ConfigError
-from optuna_popnas.cli.schema import add_section_options
-from optuna_popnas.cli.schema import sections
+from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.flags import Values
+from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
@@ -25,6 +24,12 @@ from optuna_popnas.space import SearchSpace
 
 Floats = npt.NDArray[np.float64]
 
+SECTIONS = ("study", "data", "space", "search", "network", "training", "lstm", "catboost")
+COMMON = (
+    "study.storage", "study.name", "study.workers", "data.source", "data.image_size",
+    "space.operators", "space.max_blocks", "search.max_children",
+    "network.filters", "training.epochs",
+)  # fmt: skip
 _MOST_COUNTED = 400_000  # encodings up to which a level is counted one by one
 _MOST_COSTED = 20_000  # cells of a level whose costs are computed
 
@@ -56,26 +61,22 @@ class LevelOutlook(NamedTuple):
     inside: float | None
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.usage = "optuna-popnas profile [CONFIG] [OPTION ...]"
-    parser.description = (
-        "Sizes, costs and hours of a search, before it is begun: cells per level before and after "
-        "equivalence, parameters and FLOPs, hours estimated from a few timed cells, and whether "
-        "limits can be met. Takes the settings of `search`; without CONFIG, those of the study in "
-        "--storage if there is one, whose measured times are used then."
-    )
-    parser.add_argument("config", nargs="?", metavar="CONFIG", help="settings, a TOML file")
-    parser.add_argument(
-        "--timed", type=int, default=8, metavar="N", help="cells to time for a moment; 0: none [8]"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
-    add_section_options(parser, list(sections()))
+def run(config: str | None = None, /, *, timed: int = 8, json: bool = False, flags: Values) -> int:
+    """Sizes, costs and hours of a search, before it is begun.
 
+    Cells per level before and after equivalence, parameters and FLOPs, hours estimated from a few
+    timed cells, and whether limits can be met. Takes the settings of ``search``; without CONFIG,
+    those of the study in ``--storage`` if there is one, whose measured times are used then.
 
-def run(arguments: argparse.Namespace) -> int:
-    """Print the outlook; returns the exit code."""
-    settings, measured = _settings(arguments)
+    Args:
+        config: Settings, a TOML file.
+        timed: Cells to time for a moment; 0: none.
+        json: Print JSON for scripts.
+
+    Examples:
+        optuna-popnas profile examples/digits.toml --max-blocks 4
+    """
+    settings, measured = _settings(config, flags)
     from optuna_popnas.cli.work import cost_function
     from optuna_popnas.cli.work import load_data
     from optuna_popnas.cli.work import make_objective
@@ -85,8 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     cost = cost_function(objective.network, data)
     space = objective.space
     source = f"{len(measured)} trained cells of the study"
-    if not measured and arguments.timed > 0:
-        cells = _cells_to_time(space, arguments.timed)
+    if not measured and timed > 0:
+        cells = _cells_to_time(space, timed)
         print(f"Timing {len(cells)} cells ...", file=sys.stderr)
         measured = [(cell, objective.probe(cell)) for cell in cells]
         source = f"{len(cells)} cells that were timed for a moment"
@@ -99,35 +100,31 @@ def run(arguments: argparse.Namespace) -> int:
         "timed_by": source if measured else None,
         "device": str(objective.device),
     }
-    print(json.dumps(report, indent=2) if arguments.json else profile_text(report, levels))
+    print(dumps(report, indent=2) if json else profile_text(report, levels))
     return 0
 
 
-def _settings(arguments: argparse.Namespace) -> tuple[SearchSettings, list[tuple[Cell, float]]]:
-    flags = flag_values(arguments)
+def _settings(
+    config: str | None, flags: Values
+) -> tuple[SearchSettings, list[tuple[Cell, float]]]:
     url = flags.get("study", {}).get("storage")
-    if arguments.config is None:
-        from optuna_popnas.cli.storages import DEFAULT_STORAGE
+    default = DEFAULT_STORAGE.partition("///")[2]
+    if config is not None or (url is None and not Path(default).exists()):
+        return read_settings(config, flags), []
+    study = load_study(url or DEFAULT_STORAGE, flags.get("study", {}).get("name"))
+    stored = study.user_attrs.get("settings")
+    if stored is None:
+        raise ConfigError(
+            f"The study {study.study_name!r} was not begun by `optuna-popnas search`, so its data "
+            "and network are not known. Give a CONFIG."
+        )
+    values = {k: dict(v) for k, v in stored.items() if isinstance(v, dict)}
+    values["study"] = {"seed": stored.get("seed", 0)}
+    from optuna_popnas.study import view_study
 
-        default = DEFAULT_STORAGE.partition("///")[2]
-        if url is not None or Path(default).exists():
-            study = load_study(url or DEFAULT_STORAGE, flags.get("study", {}).get("name"))
-            stored = study.user_attrs.get("settings")
-            if stored is None:
-                raise ConfigError(
-                    f"The study {study.study_name!r} was not begun by `optuna-popnas search`, so "
-                    "its data and network are not known. Give a CONFIG."
-                )
-            values = {k: dict(v) for k, v in stored.items() if isinstance(v, dict)}
-            values["study"] = {"seed": stored.get("seed", 0)}
-            for section, table in flags.items():
-                values.setdefault(section, {}).update(table)
-            from optuna_popnas.study import view_study
-
-            trials = view_study(study).timed
-            measured = [(t.cell, t.seconds) for t in trials if t.cell is not None and t.seconds]
-            return SearchSettings(values, source="the study"), measured
-    return read_settings(arguments.config, arguments), []
+    trials = view_study(study).timed
+    measured = [(t.cell, t.seconds) for t in trials if t.cell is not None and t.seconds]
+    return SearchSettings(merge(values, flags), source="the study"), measured
 
 
 def _cells_to_time(space: SearchSpace, count: int) -> list[Cell]:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
-
-from optuna_popnas.cli.storages import add_study_arguments
+from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.cli.storages import mask_password
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    add_study_arguments(parser)
-    parser.add_argument(
-        "-o", "--output", default="report.html", metavar="FILE", help="[report.html]"
-    )
+def run(
+    *, output: str = "report.html", storage: str = DEFAULT_STORAGE, study: str | None = None
+) -> int:
+    """Write the story of a search as one page that works offline.
 
+    Args:
+        output: The HTML file.
+        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
+            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+        study: Name of the study; not needed where there is only one.
 
-def run(arguments: argparse.Namespace) -> int:
-    """Write the page; returns the exit code."""
+    Examples:
+        optuna-popnas report -o report.html
+    """
     from optuna_popnas.visualization import report
 
-    study = load_study(arguments.storage, arguments.study)
-    path = report(study, arguments.output, storage=mask_password(arguments.storage))
+    path = report(load_study(storage, study), output, storage=mask_password(storage))
     print(f"Written: {path}")
     return 0

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
-import json
+from json import dumps
 from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
-from optuna_popnas.cli.config import flag_values
+from optuna_popnas.cli.config import merge
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.draw import find_cell
-from optuna_popnas.cli.options import ConfigError
-from optuna_popnas.cli.schema import add_section_options
-from optuna_popnas.cli.storages import add_study_arguments
+from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.flags import Values
+from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.space import Cell
 
@@ -27,54 +26,62 @@ if TYPE_CHECKING:
 
 #: Where a model's folder says which data it was trained on.
 DATA_FILE = "data.json"
+SECTIONS = ("data", "network", "training")
+COMMON = ("data.source", "training.epochs", "network.filters")
+DEFAULTS = {
+    "data": "the study's",
+    "network": "the study's",
+    "training.epochs": "254",
+    "training.restart_epochs": "2",
+    "training.threads": "all cores",
+}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.usage = "optuna-popnas retrain [OPTION ...]"
-    parser.description = (
-        "Train a cell to convergence (Sec. 6.3: 254 epochs, T0 = 2) and test it. Data and network "
-        "are those of the study where no flag says otherwise. The same command goes on after an "
-        "interruption."
-    )
-    add_study_arguments(parser)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--select",
-        default="knee",
-        metavar="RULE",
-        help="knee (best bargain), accuracy or fastest [knee]",
-    )
-    which.add_argument("--trial", metavar="NUMBER", help="the cell of this trial")
-    which.add_argument("--cell", metavar="CELL", help="this cell; needs no study, but --data")
-    parser.add_argument(
-        "--limits",
-        metavar="NAME=X,...",
-        help="select among trials within limits, such as parameters=1e6,seconds=30",
-    )
-    parser.add_argument(
-        "--parameters",
-        metavar="LOW,HIGH",
-        help="choose filters and normal cells so that the network has so many parameters",
-    )
-    parser.add_argument("-o", "--output", default="model", metavar="FOLDER", help="[model]")
-    parser.add_argument("--all-images", action="store_true", help="train on validation images too")
-    parser.add_argument(
-        "--restart", action="store_true", help="begin again, whatever checkpoint is in the folder"
-    )
-    parser.add_argument("--device", metavar="TEXT", help="such as cpu or cuda [the fastest one]")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="[0]")
-    parser.add_argument("--json", action="store_true", help="print the model's card as JSON")
-    add_section_options(parser, ("data", "network", "training"))
+def run(
+    *,
+    select: str = "knee",
+    trial: int | None = None,
+    cell: str | None = None,
+    limits: dict[str, float] | None = None,
+    parameters: tuple[int, int] | None = None,
+    output: str = "model",
+    all_images: bool = False,
+    restart: bool = False,
+    device: str | None = None,
+    seed: int = 0,
+    json: bool = False,
+    storage: str = DEFAULT_STORAGE,
+    study: str | None = None,
+    flags: Values,
+) -> int:
+    """Train a cell of a study to convergence (Sec. 6.3: 254 epochs, T0 = 2) and test it.
 
+    Data and network are those of the study where no flag says otherwise. The same command goes on
+    after an interruption.
 
-def run(arguments: argparse.Namespace) -> int:
-    """Train; returns the exit code."""
-    study = None
-    if arguments.cell is None:
-        study = load_study(arguments.storage, arguments.study)
-    cell = choose_cell(study, arguments)
-    settings = final_settings(study, arguments)
+    Args:
+        select: Which cell: knee (best bargain), accuracy or fastest.
+        trial: The cell of the trial with this number.
+        cell: This cell; needs no study, but ``--data``.
+        limits: Select among trials within limits, such as parameters=1e6,seconds=30.
+        parameters: Choose filters and normal cells so that the network has LOW,HIGH parameters.
+        output: Folder of the model.
+        all_images: Train on validation images too.
+        restart: Begin again, whatever checkpoint is in the folder.
+        device: Such as cpu or cuda; the fastest one if left out.
+        seed: Seed of the training.
+        json: Print the model's card as JSON.
+        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
+            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+        study: Name of the study; not needed where there is only one.
+
+    Examples:
+        optuna-popnas retrain --select accuracy -o model
+        optuna-popnas retrain --trial 312 --epochs 62 -o model
+    """
+    found = load_study(storage, study) if cell is None else None
+    chosen = choose_cell(found, select=select, trial=trial, cell=cell, limits=limits)
+    settings = final_settings(found, flags, seed=seed)
 
     from optuna_popnas.cli.work import load_data
     from optuna_popnas.networks import NetworkConfig
@@ -86,46 +93,55 @@ def run(arguments: argparse.Namespace) -> int:
     bar = _Bar(training.epochs)
     try:
         model = retrain(
-            cell,
+            chosen,
             data,
             network=settings.build("network", NetworkConfig),
             training=training,
-            parameters=_range(arguments.parameters),
-            folder=arguments.output,
-            resume=not arguments.restart,
-            seed=arguments.seed,
-            device=arguments.device,
-            all_images=arguments.all_images,
+            parameters=parameters,
+            folder=output,
+            resume=not restart,
+            seed=seed,
+            device=device,
+            all_images=all_images,
             on_epoch=bar.update,
         )
     finally:
         bar.close()
     # What `export` checks its files on, later and perhaps elsewhere.
     source = {"data": settings.to_json().get("data", {}), "seed": settings.study.seed}
-    (Path(arguments.output) / DATA_FILE).write_text(json.dumps(source, indent=2) + "\n")
-    print(json.dumps(model.card(), indent=2) if arguments.json else describe(model))
-    if not arguments.json:
-        print(f"Written to {arguments.output}. Export it: optuna-popnas export {arguments.output}")
+    (Path(output) / DATA_FILE).write_text(dumps(source, indent=2) + "\n")
+    print(dumps(model.card(), indent=2) if json else describe(model))
+    if not json:
+        print(f"Written to {output}. Export it: optuna-popnas export {output}")
     return 0
 
 
-def choose_cell(study: optuna.Study | None, arguments: argparse.Namespace) -> Cell:
+def choose_cell(
+    study: optuna.Study | None,
+    *,
+    select: str,
+    trial: int | None,
+    cell: str | None,
+    limits: dict[str, float] | None,
+) -> Cell:
     """Return the cell that the arguments name.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is none, or it is named twice.
     """
+    if trial is not None and cell is not None:
+        raise ConfigError("`--trial` and `--cell` must not both be given. Choose one.")
     if study is None:
         try:
-            return Cell.parse(arguments.cell)
+            return Cell.parse(cell or "")
         except ValueError as error:
             raise ConfigError(str(error)) from None
-    if arguments.trial is not None:
-        return find_cell(study, arguments.trial)
-    from optuna_popnas.study import select
+    if trial is not None:
+        return find_cell(study, str(trial))
+    from optuna_popnas.study import select as select_trial
 
     try:
-        chosen = select(study, arguments.select, limits=_limits(arguments.limits))
+        chosen = select_trial(study, select, limits=limits)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     if chosen.cell is None:
@@ -138,17 +154,14 @@ def choose_cell(study: optuna.Study | None, arguments: argparse.Namespace) -> Ce
     return chosen.cell
 
 
-def final_settings(study: optuna.Study | None, arguments: argparse.Namespace) -> SearchSettings:
+def final_settings(study: optuna.Study | None, flags: Values, *, seed: int) -> SearchSettings:
     """Return data and network of the study, under the flags; trainings begin from Sec. 6.3."""
     stored: dict[str, Any] = {} if study is None else dict(study.user_attrs.get("settings", {}))
-    values: dict[str, dict[str, Any]] = {
-        section: dict(stored.get(section, {})) for section in ("data", "network")
-    }
-    values["study"] = {"seed": int(stored.get("seed", arguments.seed))}
-    for section, table in flag_values(arguments).items():
-        if section == "data" and "source" in table:
-            values["data"] = {}
-        values.setdefault(section, {}).update(table)
+    values: Values = {section: dict(stored.get(section, {})) for section in ("data", "network")}
+    if "source" in flags.get("data", {}):
+        values["data"] = {}
+    values = merge(values, flags)
+    values["study"] = {"seed": int(stored.get("seed", seed))}
     if "source" not in values["data"]:
         raise ConfigError(
             "The study does not say which data it used. Name them: --data NAME or FOLDER."
@@ -187,27 +200,3 @@ class _Bar:
 
     def close(self) -> None:
         self._bar.close()
-
-
-def _limits(text: str | None) -> dict[str, float] | None:
-    if text is None:
-        return None
-    try:
-        pairs = [item.split("=") for item in text.split(",")]
-        return {name.strip(): float(value) for name, value in pairs}
-    except ValueError:
-        raise ConfigError(
-            f"`--limits` must be pairs like parameters=1e6,seconds=30, but got {text!r}."
-        ) from None
-
-
-def _range(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    try:
-        low, high = (int(float(part)) for part in text.split(","))
-    except ValueError:
-        raise ConfigError(
-            f"`--parameters` must be two numbers like 400000,600000, but got {text!r}."
-        ) from None
-    return low, high

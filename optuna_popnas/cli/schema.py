@@ -1,17 +1,22 @@
-"""What can be set: every section of the configuration and its options."""
+"""What can be set: the sections of the settings file and the flags, and where they come from."""
 
 from __future__ import annotations
 
-import argparse
+from argparse import Action
+from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+import inspect
 from typing import Any
 
-from optuna_popnas.cli.options import add_options
-from optuna_popnas.cli.options import Option
-from optuna_popnas.cli.options import options_of
+from jsonargparse import ArgumentParser
+
+from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.flags import make_parser
+from optuna_popnas.cli.flags import wrong_value
 from optuna_popnas.cli.storages import DEFAULT_STORAGE
-from optuna_popnas.space import SearchSpace
 
 
 #: Names of predictors on the command line -> classes of :mod:`optuna_popnas.predictors`.
@@ -40,7 +45,7 @@ class StudySettings:
         storage: URL of the storage: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
             ``journal:///FILE`` or ``grpc://HOST:PORT``.
         name: Name of the study; that of the data if left out.
-        workers: Processes on this machine; one per visible GPU, or 1, if left out.
+        workers: Processes on this machine; one per visible GPU, or per core, if left out.
         device: Device of the trainings, such as ``cpu``, ``cuda`` or ``cuda:1``; the fastest one
             if left out.
         seed: Seed of the search, of the split of the data and of the trainings.
@@ -92,70 +97,107 @@ class LSTMSettings:
     units: int = 48
 
 
-def sections() -> dict[str, tuple[Option, ...]]:
-    """Return all options by section."""
-    if not _SECTIONS:
-        from optuna_popnas.networks import NetworkConfig
-        from optuna_popnas.predictors import CatBoostTimePredictor
-        from optuna_popnas.sampler import POPNASSampler
-        from optuna_popnas.training import TrainingConfig
+def _choose_predictors(
+    *,
+    time_probe: bool = False,
+    accuracy_predictor: str | None = None,
+    time_predictor: str | None = None,
+) -> None:
+    """Stand for the objects that the sampler takes.
 
-        source = Option("data", "source", str, "digits", "Name of a data set, folder or npz file.")
-        extra = (
-            Option(
-                "search",
-                "time_probe",
-                bool,
-                False,
-                "Train cells for a moment to learn their seconds, before they are chosen.",
-            ),
-            *(
-                Option(
-                    "search",
-                    f"{name}_predictor",
-                    str | None,
-                    None,
-                    f"One of {', '.join(known)}; that of the mode if left out.",
-                )
-                for name, known in (("accuracy", ACCURACY_PREDICTORS), ("time", TIME_PREDICTORS))
-            ),
-        )
-        objects = ("accuracy_predictor", "time_predictor", "time_probe", "cost", "space", "seed")
-        known = ("independent_sampler", "total_cells")  # one of ours, and that of the network
-        _SECTIONS.update(
-            {
-                "study": options_of("study", StudySettings),
-                "data": (source, *options_of("data", _load_dataset(), skip=("seed",))),
-                "space": options_of("space", SearchSpace),
-                "search": (
-                    *options_of("search", POPNASSampler, skip=(*objects, *known)),
-                    *extra,
-                ),
-                "network": options_of("network", NetworkConfig),
-                "training": options_of("training", TrainingConfig),
-                "lstm": options_of("lstm", LSTMSettings),
-                "catboost": options_of(
-                    "catboost", CatBoostTimePredictor, skip=("space", "seed", "total_cells")
-                ),
-            }
-        )
-    return _SECTIONS
+    Args:
+        time_probe: Train cells for a moment to learn their seconds, before they are chosen.
+        accuracy_predictor: gp or lstm; that of the mode if left out.
+        time_predictor: additive, catboost, nnls, ridge or xgboost; that of the mode if left out.
+    """
 
 
-_SECTIONS: dict[str, tuple[Option, ...]] = {}
+def _choose_data(*, source: str = "digits") -> None:
+    """Stand for what names the data.
+
+    Args:
+        source: Name of a data set, folder or npz file.
+    """
 
 
-def _load_dataset() -> Callable[..., Any]:
-    from optuna_popnas.training import load_dataset
+# Section -> its name in appendix B and what it configures; each keyword is a setting.
+_SECTIONS: dict[str, tuple[str, Sequence[str]]] = {
+    "study": ("Where it is kept and who works on it", ("cli.schema:StudySettings",)),
+    "data": ("Dataset", ("cli.schema:_choose_data", "training:load_dataset")),
+    "space": ("Search space", ("space:SearchSpace",)),
+    "search": ("The search", ("sampler:POPNASSampler", "cli.schema:_choose_predictors")),
+    "network": ("CNN architecture and hyperparameters", ("networks:NetworkConfig",)),
+    "training": ("CNN hyperparameters", ("training:TrainingConfig",)),
+    "lstm": (
+        "RNN hyperparameters: the thesis' accuracy predictor",
+        ("cli.schema:LSTMSettings",),
+    ),
+    "catboost": ("The thesis' time predictor", ("predictors:CatBoostTimePredictor",)),
+}
+# Objects that no text stands for, and what is known from elsewhere.
+_NO_SETTINGS = {
+    "data": {"source", "seed", "test"},
+    "search": {
+        "space", "accuracy_predictor", "time_predictor", "time_probe", "cost", "seed",
+        "independent_sampler", "total_cells",
+    },
+    "catboost": {"space", "seed", "total_cells"},
+}  # fmt: skip
 
-    return load_dataset
+
+def _targets(section: str) -> list[Callable[..., Any]]:
+    found = []
+    for place in _SECTIONS[section][1]:
+        module, _, name = place.partition(":")
+        found.append(getattr(import_module(f"optuna_popnas.{module}"), name))
+    return found
 
 
-def add_section_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+def add_sections(parser: ArgumentParser, names: Sequence[str]) -> None:
     """Add the flags of some sections."""
-    add_options(
-        parser,
-        [option for name in names for option in sections()[name]],
-        dotted=("lstm", "catboost"),
-        aliases={"study.name": "--study", "data.source": "--data"},
-    )
+    for section in names:
+        group = parser.add_argument_group(f"[{section}] {_SECTIONS[section][0]}")
+        for target in _targets(section):
+            skip: set[str | int] = set()
+            if target.__module__ != __name__:
+                skip = {*_NO_SETTINGS.get(section, ())} & {*inspect.signature(target).parameters}
+            if inspect.isclass(target):
+                group.add_class_arguments(
+                    target, section, as_group=False, skip=skip, instantiate=False
+                )
+            else:
+                group.add_function_arguments(target, section, as_group=False, skip=skip)
+
+
+@cache
+def settings() -> dict[str, dict[str, Action]]:
+    """Return section -> name -> its flag, of all settings."""
+    found: dict[str, dict[str, Action]] = {section: {} for section in _SECTIONS}
+    for action in _parser()._actions:
+        section, _, name = action.dest.partition(".")
+        if name:
+            found[section][name] = action
+    return found
+
+
+def check_value(section: str, name: str, value: Any) -> Any:
+    """Return a value of a TOML file as the setting's type.
+
+    Raises:
+        ConfigError: It is of another type.
+    """
+    action = settings()[section][name]
+    if isinstance(value, str) and value == "none":
+        value = None
+    try:
+        checked = _parser().parse_object({section: {name: value}}, defaults=False)
+    except ArgumentError:
+        raise ConfigError(wrong_value(action, value)) from None
+    return checked.as_dict()[section][name]
+
+
+@cache
+def _parser() -> ArgumentParser:
+    parser = make_parser("settings")
+    add_sections(parser, list(_SECTIONS))
+    return parser

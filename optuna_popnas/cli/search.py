@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-import json
+from json import dumps
+from json import loads
 import signal
 import sys
 from typing import Any, TYPE_CHECKING
@@ -12,9 +12,8 @@ from typing import Any, TYPE_CHECKING
 from optuna_popnas.cli.config import planned_limits
 from optuna_popnas.cli.config import read_settings
 from optuna_popnas.cli.config import SearchSettings
-from optuna_popnas.cli.options import ConfigError
-from optuna_popnas.cli.schema import add_section_options
-from optuna_popnas.cli.schema import sections
+from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.flags import Values
 from optuna_popnas.cli.storages import mask_password
 from optuna_popnas.cli.storages import open_storage
 from optuna_popnas.cli.storages import quiet_optuna
@@ -32,40 +31,50 @@ _MACHINE = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments: every setting is also a flag."""
-    parser.description = (
-        "Search cells on a data set. Settings come from a TOML file and from flags, which win; "
-        "the default of each is in brackets. The same command resumes a search that was "
-        "interrupted; on another machine, with the same storage, it joins."
-    )
-    parser.usage = "optuna-popnas search [CONFIG] [OPTION ...]"
-    parser.add_argument("config", nargs="?", metavar="CONFIG", help="settings, a TOML file")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument(
-        "--check", action="store_true", help="check the settings, print them, and end"
-    )
-    parser.add_argument(
-        "--slurm",
-        type=int,
-        metavar="N",
-        help="print a SLURM array script of N workers with this command, and end",
-    )
-    parser.add_argument("--as-worker", action="store_true", help=argparse.SUPPRESS)
-    add_section_options(parser, list(sections()))
+SECTIONS = ("study", "data", "space", "search", "network", "training", "lstm", "catboost")
+COMMON = (
+    "study.storage", "study.name", "study.workers", "data.source", "data.image_size",
+    "space.operators", "space.max_blocks", "search.max_children", "network.filters",
+    "training.epochs",
+)  # fmt: skip
+HIDDEN = ("as_worker",)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Search; returns the exit code."""
-    settings = read_settings(arguments.config, arguments)
-    if arguments.check:
-        print(json.dumps(full_settings(settings), indent=2))
+def run(
+    config: str | None = None,
+    /,
+    *,
+    check: bool = False,
+    slurm: int | None = None,
+    json: bool = False,
+    as_worker: bool = False,
+    flags: Values,
+) -> int:
+    """Search cells on a data set.
+
+    Settings come from a TOML file and from flags, which win. The same command resumes a search
+    that was interrupted; on another machine, with the same storage, it joins.
+
+    Args:
+        config: Settings, a TOML file.
+        check: Check the settings, print them, and end.
+        slurm: Print a SLURM array script of so many workers with this command, and end.
+        json: Print the result as JSON.
+        as_worker: Be a worker of a search.
+
+    Examples:
+        optuna-popnas search examples/digits.toml
+        optuna-popnas search --data photos/ --image-size 32 --max-blocks 3 --epochs 9
+    """
+    settings = read_settings(config, flags)
+    if check:
+        print(dumps(full_settings(settings), indent=2))
         return 0
-    if arguments.slurm is not None:
-        print(slurm_text(sys.argv[1:], arguments.slurm, settings), end="")
+    if slurm is not None:
+        print(slurm_text(sys.argv[1:], slurm, settings), end="")
         return 0
     study = open_study(settings)
-    if arguments.as_worker:
+    if as_worker:
         from optuna_popnas.cli.work import TooManyFailures
         from optuna_popnas.cli.work import work
 
@@ -90,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         code = watch(study, worker_command(sys.argv[1:]), settings.study.workers)
         if settings.study.dashboard:
             refresh_dashboard(study, settings.study.artifacts)
-    return finish(study, settings, code, as_json=arguments.json)
+    return finish(study, settings, code, as_json=json)
 
 
 def worker_command(argv: Sequence[str]) -> list[str]:
@@ -172,7 +181,7 @@ def full_settings(settings: SearchSettings) -> dict[str, Any]:
     for section in ("space", "search", "lstm", "catboost"):
         if section in settings.to_json():
             values[section] = settings.to_json()[section]
-    plain: dict[str, Any] = json.loads(json.dumps(values))
+    plain: dict[str, Any] = loads(dumps(values))
     return plain
 
 
@@ -231,7 +240,7 @@ def finish(study: optuna.Study, settings: SearchSettings, code: int, *, as_json:
     view = view_study(study)
     summary = summarize(view)
     if as_json:
-        print(json.dumps(summary.to_json(), indent=2))
+        print(dumps(summary.to_json(), indent=2))
     elif summary.front:
         where = mask_password(settings.study.storage)
         artifacts = settings.study.artifacts

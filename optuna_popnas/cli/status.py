@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import datetime
-import json
+from json import dumps
 from typing import TYPE_CHECKING
 
-from optuna_popnas.cli.storages import add_study_arguments
+from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 
 
@@ -15,27 +14,34 @@ if TYPE_CHECKING:
     from optuna_popnas.study import SearchSummary
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    add_study_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
-    parser.add_argument(
-        "--front", type=int, default=10, metavar="N", help="lines of the front to print [10]"
-    )
+def run(
+    *,
+    storage: str = DEFAULT_STORAGE,
+    study: str | None = None,
+    front: int = 10,
+    json: bool = False,
+) -> int:
+    """Say how far a search is: level, workers, time left, front.
 
+    Args:
+        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
+            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+        study: Name of the study; not needed where there is only one.
+        front: Lines of the front to print.
+        json: Print JSON for scripts.
 
-def run(arguments: argparse.Namespace) -> int:
-    """Print the state of the search; returns the exit code."""
+    Examples:
+        optuna-popnas status --storage sqlite:///popnas.db
+    """
     from optuna_popnas.study import summarize
     from optuna_popnas.study import view_study
 
-    study = load_study(arguments.storage, arguments.study)
-    view = view_study(study)
+    view = view_study(load_study(storage, study))
     summary = summarize(view)
-    if arguments.json:
-        print(json.dumps(summary.to_json(), indent=2))
-        return 0
-    print(status_text(summary, view.metric_names, front=arguments.front))
+    if json:
+        print(dumps(summary.to_json(), indent=2))
+    else:
+        print(status_text(summary, view.metric_names, front=front))
     return 0
 
 

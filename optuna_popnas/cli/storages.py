@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 import re
 from typing import TYPE_CHECKING
 
-from optuna_popnas.cli.options import ConfigError
-from optuna_popnas.cli.options import nearest
+from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.errors import nearest
 
 
 if TYPE_CHECKING:
@@ -19,25 +18,12 @@ if TYPE_CHECKING:
 DEFAULT_STORAGE = "sqlite:///popnas.db"
 
 
-def add_study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--storage`` and ``--study``."""
-    parser.add_argument(
-        "--storage",
-        default=DEFAULT_STORAGE,
-        metavar="URL",
-        help="storage of the study: sqlite:///FILE, postgresql://..., mysql://..., "
-        f"journal:///FILE or grpc://HOST:PORT [{DEFAULT_STORAGE}]",
-    )
-    parser.add_argument(
-        "--study", metavar="NAME", help="name of the study; not needed where there is only one"
-    )
-
-
 def open_storage(url: str, *, must_exist: bool = False) -> optuna.storages.BaseStorage:
     """Return the storage of a URL.
 
     Args:
-        url: See :func:`add_study_arguments`.
+        url: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``, ``journal:///FILE`` or
+            ``grpc://HOST:PORT``.
         must_exist: Refuse to make a new file.
 
     Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from optuna_popnas.cli.config import SearchSettings
-from optuna_popnas.cli.options import ConfigError
+from optuna_popnas.cli.errors import ConfigError
 
 
 if TYPE_CHECKING:

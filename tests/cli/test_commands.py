@@ -9,7 +9,7 @@ import pytest
 
 from optuna_popnas.cli import COMMANDS
 from optuna_popnas.cli import main
-from optuna_popnas.cli.options import ConfigError
+from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.cli.storages import mask_password
 from optuna_popnas.cli.storages import open_storage

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 from dataclasses import fields
 import inspect
 from pathlib import Path
@@ -9,22 +8,30 @@ import pytest
 
 from optuna_popnas.cli.config import read_settings
 from optuna_popnas.cli.config import SearchSettings
-from optuna_popnas.cli.options import ConfigError
-from optuna_popnas.cli.schema import add_section_options
+from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.flags import CommandParser
+from optuna_popnas.cli.schema import add_sections
 from optuna_popnas.cli.schema import LSTM_SIZES
 from optuna_popnas.cli.schema import LSTMSettings
-from optuna_popnas.cli.schema import sections
+from optuna_popnas.cli.schema import settings
 from optuna_popnas.cli.search import check_same
 from optuna_popnas.cli.search import full_settings
+from optuna_popnas.cli.search import SECTIONS
 
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def read(path: Path | None = None, *flags: str) -> SearchSettings:
-    parser = argparse.ArgumentParser()
-    add_section_options(parser, list(sections()))
-    return read_settings(None if path is None else str(path), parser.parse_args(list(flags)))
+    return read_settings(None if path is None else str(path), make_parser().parse(flags)[1])
+
+
+def make_parser() -> CommandParser:
+    def command() -> int:
+        """Do nothing."""
+        return 0
+
+    return CommandParser("search", command, lambda parser: add_sections(parser, SECTIONS))
 
 
 def write(folder: Path, text: str) -> Path:
@@ -60,6 +67,8 @@ def test_flags_win(tmp_path: Path) -> None:
     [
         ("[trainning]\nepochs = 3", "`trainning` is no section of .*Did you mean `training`"),
         ("[training]\nepoch = 3", "`training.epoch` is no setting .*Did you mean `epochs`"),
+        ("epochs = 3", r"`epochs` must be in a section, .*Write `epochs` below \[training\]"),
+        ("[network]\nepochs = 3", r"`network.epochs` is no .*Write `epochs` below \[training\]"),
         ("[training]\nepochs = 'x'", "`training.epochs` must be an integer, but got 'x'"),
         ("[training]\nepochs = 0", r"\[training\] `epochs` must be an integer of at least 1"),
         ("[network]\nmotifs = 99", r"\[network\] `motifs` must be between"),
@@ -89,9 +98,9 @@ def test_no_heavy_module_is_loaded_to_check_settings() -> None:
     import sys
 
     code = (
-        "import argparse, sys\n"
+        "import sys\n"
         "from optuna_popnas.cli.config import read_settings\n"
-        "read_settings(None, argparse.Namespace())\n"
+        "read_settings(None, {})\n"
         "sys.exit(len({'torch', 'catboost', 'plotly'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -133,15 +142,15 @@ def test_lstm_settings_are_those_of_the_predictor() -> None:
             assert parameters[field.name].default == field.default
 
 
-def test_every_option_has_a_help_text_and_a_flag() -> None:
-    parser = argparse.ArgumentParser()
-    add_section_options(parser, list(sections()))
-    flags = set(parser._option_string_actions)
-    for options in sections().values():
-        for option in options:
-            assert option.help, f"{option.key} is not described"
-            assert f"--{option.key.replace('_', '-')}" in flags
-    parser.format_help()
+def test_every_setting_has_a_help_text_and_a_flag() -> None:
+    flags = make_parser().flags
+    assert set(settings()) == set(SECTIONS)
+    for table in settings().values():
+        for action in table.values():
+            assert action.help, f"{action.dest} is not described"
+            assert f"--{action.dest.replace('_', '-')}" in flags
+    assert "--epochs" in flags and "--lstm.epochs" in flags
+    assert "--units" not in flags  # one of the predictors' own
 
 
 def test_a_study_keeps_its_settings() -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from optuna_popnas.search import decode_cell
 from optuna_popnas.search import Observation
 from optuna_popnas.search import Plan
 from optuna_popnas.search import plan_level
@@ -96,7 +95,7 @@ class Planner:
             config,
             predictors,
             wave=wave,
-            probes=stored_probes(plans, self.space),
+            probes=stored_probes(plans),
             rng=rng,
         )
         return self._with_reserve(plan, rng) if level == 1 else plan
@@ -146,13 +145,9 @@ def default_predictor(kind: str, mode: str) -> PredictorSpec:
     return predictors.TimePredictor
 
 
-def stored_probes(plans: Sequence[Plan], space: SearchSpace) -> list[Probe]:
+def stored_probes(plans: Sequence[Plan]) -> list[Probe]:
     """Return the probes that were made for earlier plans."""
-    return [
-        Probe(decode_cell(code, space), seconds)
-        for plan in plans
-        for code, seconds in plan.facts.get("probes", ())
-    ]
+    return [probe for plan in plans for probe in plan.report.probes]
 
 
 def check_predictor(name: str, predictor: object) -> None:

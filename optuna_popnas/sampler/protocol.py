@@ -362,7 +362,7 @@ def _waiting(board: Board, upcoming: tuple[int, int] | None, leaders: list[int])
 
 
 def _ending(board: Board) -> str:
-    message = board.plans[-1].facts.get("message")
+    message = board.plans[-1].report.message
     if not board.plans[-1].cells and message:
         return f"The search has ended. {message}"
     return "The search has ended: every cell of its last level has been trained."

@@ -7,20 +7,22 @@ from optuna_popnas.search.exploration import exploration_sets
 from optuna_popnas.search.exploration import ExplorationSets
 from optuna_popnas.search.models import PredictorLike
 from optuna_popnas.search.models import Predictors
-from optuna_popnas.search.observation import decode_cell
-from optuna_popnas.search.observation import encode_cell
 from optuna_popnas.search.observation import Observation
-from optuna_popnas.search.observation import Plan
-from optuna_popnas.search.observation import PlannedCell
 from optuna_popnas.search.observation import Probe
-from optuna_popnas.search.observation import SearchConfig
 from optuna_popnas.search.pareto import hypervolume
 from optuna_popnas.search.pareto import pareto_front
 from optuna_popnas.search.pareto import top_accuracy
+from optuna_popnas.search.plan import decode_cell
+from optuna_popnas.search.plan import encode_cell
+from optuna_popnas.search.plan import Plan
+from optuna_popnas.search.plan import PlannedCell
+from optuna_popnas.search.plan import PlanReport
+from optuna_popnas.search.progress import descends
 from optuna_popnas.search.progress import expected_trials
 from optuna_popnas.search.progress import next_wave
 from optuna_popnas.search.progress import prediction_quality
 from optuna_popnas.search.progress import PredictionQuality
+from optuna_popnas.search.settings import SearchConfig
 
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "ExplorationSets",
     "Observation",
     "Plan",
+    "PlanReport",
     "PlannedCell",
     "PredictionQuality",
     "PredictorLike",
@@ -35,6 +38,7 @@ __all__ = [
     "Probe",
     "SearchConfig",
     "decode_cell",
+    "descends",
     "encode_cell",
     "expected_trials",
     "exploration_front",

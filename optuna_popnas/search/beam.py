@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 import time
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from optuna_popnas.predictors.spread import spread_cells
 from optuna_popnas.search.exploration import exploration_front
 from optuna_popnas.search.exploration import exploration_sets
 from optuna_popnas.search.models import candidate_costs
@@ -22,12 +24,13 @@ from optuna_popnas.search.models import Predictors
 from optuna_popnas.search.models import TimeModel
 from optuna_popnas.search.models import TrainingData
 from optuna_popnas.search.observation import Observation
-from optuna_popnas.search.observation import Plan
-from optuna_popnas.search.observation import PlannedCell
 from optuna_popnas.search.observation import Probe
-from optuna_popnas.search.observation import SearchConfig
 from optuna_popnas.search.pareto import pareto_front
 from optuna_popnas.search.pareto import top_accuracy
+from optuna_popnas.search.plan import Plan
+from optuna_popnas.search.plan import PlannedCell
+from optuna_popnas.search.plan import PlanReport
+from optuna_popnas.search.settings import SearchConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
@@ -106,7 +109,7 @@ def plan_level(
     if level == 1:
         cells = space.first_level()
         planned = tuple(PlannedCell(cell, "first") for cell in cells)
-        return Plan(1, wave, planned, {"candidates": len(cells)})
+        return Plan(1, wave, planned, PlanReport(candidates=len(cells)))
     if predictors is None:
         raise ValueError("`predictors` must be given from level 2 on, but got None.")
 
@@ -115,89 +118,70 @@ def plan_level(
     parents = data.cells.take(data.cells.lengths == level - 1).unique()
     if len(parents) == 0:
         message = f"No cell of {level - 1} blocks has finished, so none can grow."
-        return Plan(level, wave, (), {"message": message, "candidates": 0})
-    candidates, facts = _candidates(space, parents, config, rng)
-    trained = np.isin(candidates.keys, data.cells.keys)
-    if config.mode != "popnas-v1" and trained.any():
-        facts["already_trained"] = int(trained.sum())
-        candidates = candidates.take(~trained)
-        if len(candidates) == 0:
-            message = f"Every cell of {level} blocks that can follow has been trained."
-            return Plan(level, wave, (), {"message": message, **facts})
+        return Plan(level, wave, (), PlanReport(message=message, candidates=0))
+    candidates, report = _candidates(space, parents, data.cells, config, rng)
+    if len(candidates) == 0:
+        message = f"Every cell of {level} blocks that can follow has been trained."
+        return Plan(level, wave, (), replace(report, message=message))
     if config.pilot and wave == 0:
-        return _pilot(level, wave, candidates, config, facts, rng)
+        rows = spread_cells(candidates, min(config.pilot, len(candidates)), rng=rng)
+        planned = tuple(PlannedCell(cell, "pilot") for cell in candidates.take(rows))
+        return Plan(level, wave, planned, report)
 
-    fit_started = time.monotonic()
-    predictors.accuracy.fit(data.cells, data.accuracy)
-    facts["fit_accuracy_seconds"] = round(time.monotonic() - fit_started, 3)
-    timing = TimeModel(predictors, data, list(probes), config)
-    timing.probe_spread(candidates, rng)
-    accuracy, accuracy_std = predict(predictors.accuracy, candidates)
-    costs = candidate_costs(predictors, data, candidates, config)
-
-    def estimate() -> Estimates:
-        seconds, seconds_std = timing.predict(candidates)
-        return Estimates(candidates, accuracy, seconds, accuracy_std, seconds_std, costs)
-
-    estimates = estimate()
-    if timing.can_probe:
-        # Those about to enter the front are timed before they are trusted.
-        inside = _within_limits(estimates, config)
-        timing.probe_all(inside.cells.take(select_front(inside, config)))
-        estimates = estimate()
-    facts |= timing.facts(space)
-
+    estimates, new_probes = _estimate(predictors, data, candidates, probes, config, rng)
     inside = _within_limits(estimates, config)
-    facts["over_limit"] = len(candidates) - len(inside.cells)
-    facts["sample"] = _sample(estimates, rng)
+    report = replace(
+        report,
+        over_limit=len(candidates) - len(inside.cells),
+        sample=_sample(estimates, rng),
+        probes=new_probes,
+    )
     if len(inside.cells) == 0:
-        facts["message"] = (
+        message = (
             f"None of {len(candidates)} candidates of {level} blocks is predicted to be within "
             "the limits, so the search ends here."
         )
-        facts["plan_seconds"] = round(time.monotonic() - started, 3)
-        return Plan(level, wave, (), facts)
-    planned, chosen_facts = choose(inside, config, last=level == space.max_blocks)
-    facts |= chosen_facts
-    facts["plan_seconds"] = round(time.monotonic() - started, 3)
-    return Plan(level, wave, planned, facts)
+        report = replace(report, message=message, seconds=_since(started))
+        return Plan(level, wave, (), report)
+    planned, equivalents = choose(inside, config, last=level == space.max_blocks)
+    report = replace(report, equivalents=equivalents, seconds=_since(started))
+    return Plan(level, wave, planned, report)
 
 
 def choose(
     estimates: Estimates, config: SearchConfig, *, last: bool
-) -> tuple[tuple[PlannedCell, ...], dict[str, Any]]:
+) -> tuple[tuple[PlannedCell, ...], int]:
     """Pick front, exploration cells and reserves from candidates within the limits.
 
     Args:
         estimates: The candidates, all of the same number of blocks.
         config: The settings.
         last: Whether this is the last level, which has no exploration step.
+
+    Returns:
+        The cells, and how many further encodings those of front and exploration had.
     """
-    facts: dict[str, Any] = {}
     front = select_front(estimates, config)
-    facts["front"] = len(front)
     exploration = np.empty(0, dtype=np.intp)
     if config.mode == "popnas" and not last:
         blocks = int(estimates.cells.lengths[0])
-        sets = exploration_sets(estimates.cells.take(front), blocks=blocks)
-        names = estimates.cells.space.operators
-        facts["exploration_inputs"] = list(sets.inputs)
-        facts["exploration_operators"] = [names[index] for index in sets.operators]
         exploration = exploration_front(
             estimates.cells,
             optimistic(estimates, config),
             cost_matrix(estimates, config),
             front,
-            sets,
+            exploration_sets(estimates.cells.take(front), blocks=blocks),
             max_size=config.max_exploration_children,
         )
-    facts["exploration"] = len(exploration)
-    reserve = _reserve(estimates, config, np.concatenate([front, exploration]))
+    chosen = np.concatenate([front, exploration])
+    copies = estimates.cells.copies
+    equivalents = 0 if copies is None else int(copies[chosen].sum()) - len(chosen)
+    reserve = _reserve(estimates, config, chosen)
     roles = (
         ["front"] * len(front) + ["exploration"] * len(exploration) + ["reserve"] * len(reserve)
     )
-    rows = np.concatenate([front, exploration, reserve]).astype(np.intp)
-    return planned_cells(estimates.take(rows), roles), facts
+    rows = np.concatenate([chosen, reserve]).astype(np.intp)
+    return planned_cells(estimates.take(rows), roles), equivalents
 
 
 def select_front(estimates: Estimates, config: SearchConfig) -> npt.NDArray[np.intp]:
@@ -260,37 +244,63 @@ def _training_data(space: SearchSpace, observations: Sequence[Observation]) -> T
 
 
 def _candidates(
-    space: SearchSpace, parents: CellBatch, config: SearchConfig, rng: np.random.Generator
-) -> tuple[CellBatch, dict[str, Any]]:
+    space: SearchSpace,
+    parents: CellBatch,
+    trained: CellBatch,
+    config: SearchConfig,
+    rng: np.random.Generator,
+) -> tuple[CellBatch, PlanReport]:
+    """Expand the parents, and leave out what has been trained."""
     encodings = len(parents) * len(space.new_blocks(int(parents.lengths[0])))
-    candidates = space.expand(
+    expanded = space.expand(
         parents,
         merge_equivalent=config.mode != "popnas-v1",
         max_encodings=config.max_candidates,
         rng=rng,
     )
-    facts = {
-        "parents": len(parents),
-        "encodings": encodings,
-        "candidates": len(candidates),
-        "sampled": encodings > config.max_candidates,
-    }
-    return candidates, facts
+    candidates = expanded
+    if config.mode != "popnas-v1":
+        candidates = expanded.take(~np.isin(expanded.keys, trained.keys))
+    report = PlanReport(
+        parents=len(parents),
+        encodings=encodings,
+        merged=min(encodings, config.max_candidates) - len(expanded),
+        known=len(expanded) - len(candidates),
+        candidates=len(candidates),
+    )
+    return candidates, report
 
 
-def _pilot(
-    level: int,
-    wave: int,
+def _estimate(
+    predictors: Predictors,
+    data: TrainingData,
     candidates: CellBatch,
+    probes: Sequence[Probe],
     config: SearchConfig,
-    facts: dict[str, Any],
     rng: np.random.Generator,
-) -> Plan:
-    from optuna_popnas.predictors.spread import spread_cells
+) -> tuple[Estimates, tuple[Probe, ...]]:
+    """Fit the predictors and predict the candidates; return also what was probed for that."""
+    predictors.accuracy.fit(data.cells, data.accuracy)
+    timing = TimeModel(predictors, data, list(probes), config)
+    timing.probe_spread(candidates, rng)
+    accuracy, accuracy_std = predict(predictors.accuracy, candidates)
+    costs = candidate_costs(predictors, data, candidates, config)
 
-    rows = spread_cells(candidates, min(config.pilot, len(candidates)), rng=rng)
-    planned = tuple(PlannedCell(cell, "pilot") for cell in candidates.take(rows))
-    return Plan(level, wave, planned, facts)
+    def estimate() -> Estimates:
+        seconds, seconds_std = timing.predict(candidates)
+        return Estimates(candidates, accuracy, seconds, accuracy_std, seconds_std, costs)
+
+    estimates = estimate()
+    if timing.can_probe:
+        # Those about to enter the front are timed before they are trusted.
+        inside = _within_limits(estimates, config)
+        timing.probe_all(inside.cells.take(select_front(inside, config)))
+        estimates = estimate()
+    return estimates, timing.new_probes
+
+
+def _since(started: float) -> float:
+    return round(time.monotonic() - started, 3)
 
 
 def _within_limits(estimates: Estimates, config: SearchConfig) -> Estimates:
@@ -319,11 +329,12 @@ def _reserve(
     return np.array(rows, dtype=np.intp)
 
 
-def _sample(estimates: Estimates, rng: np.random.Generator) -> list[list[float]]:
-    """Some estimates for the figures: ``[accuracy, seconds]`` or ``[accuracy]``."""
+def _sample(estimates: Estimates, rng: np.random.Generator) -> tuple[tuple[float, ...], ...]:
+    """Some estimates for the figures: ``(accuracy, seconds)`` or ``(accuracy,)``."""
     count = min(_SAMPLE, len(estimates.cells))
     rows = np.sort(rng.choice(len(estimates.cells), size=count, replace=False))
     columns = [estimates.accuracy[rows]]
     if estimates.seconds is not None:
         columns.append(estimates.seconds[rows])
-    return [[float(f"{value:.4g}") for value in row] for row in np.stack(columns, 1).tolist()]
+    rounded = np.stack(columns, 1).tolist()
+    return tuple(tuple(float(f"{value:.4g}") for value in row) for row in rounded)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
-import time
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.search.observation import encode_cell
+from optuna_popnas.predictors.spread import spread_cells
 from optuna_popnas.search.observation import Probe
-from optuna_popnas.search.observation import SearchConfig
+from optuna_popnas.search.settings import SearchConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
-from optuna_popnas.space import SearchSpace
 
 
 Floats = npt.NDArray[np.float64]
@@ -87,7 +85,11 @@ class TimeModel:
         self._old = probes
         self._new: list[Probe] = []
         self._is_fitted = False
-        self._seconds = {"fit_time_seconds": 0.0, "probe_seconds": 0.0}
+
+    @property
+    def new_probes(self) -> tuple[Probe, ...]:
+        """What the probe has been asked so far."""
+        return tuple(self._new)
 
     @property
     def can_probe(self) -> bool:
@@ -97,7 +99,6 @@ class TimeModel:
         """Fit to all that is known, unless that was done since the last probe."""
         if self._is_fitted:
             return
-        started = time.monotonic()
         space = self._data.cells.space
         probes = [*self._old, *self._new]
         cells: Sequence[Cell] = self._data.cells
@@ -106,19 +107,15 @@ class TimeModel:
             seconds = np.concatenate([seconds, [probe.seconds for probe in probes]])
         model.fit(cells, seconds)
         self._is_fitted = True
-        self._seconds["fit_time_seconds"] += time.monotonic() - started
 
     def probe_spread(self, candidates: CellBatch, rng: np.random.Generator) -> None:
         if self.can_probe:
-            from optuna_popnas.predictors.spread import spread_cells
-
             count = min(self._config.probes, len(candidates))
             self.probe_all(candidates.take(spread_cells(candidates, count, rng=rng)))
 
     def probe_all(self, cells: CellBatch) -> None:
         if self._probe is None:
             return
-        started = time.monotonic()
         known = {probe.cell for probe in (*self._old, *self._new)}
         for cell in cells:
             if cell not in known:
@@ -126,7 +123,6 @@ class TimeModel:
                 if np.isfinite(seconds) and seconds > 0:
                     self._new.append(Probe(cell, seconds))
                     self._is_fitted = False
-        self._seconds["probe_seconds"] += time.monotonic() - started
 
     def predict(self, candidates: CellBatch) -> tuple[Floats | None, Floats | None]:
         if self._model is None or self._data.seconds is None:
@@ -134,13 +130,6 @@ class TimeModel:
         self._fit(self._model, self._data.seconds)
         seconds, std = predict(self._model, candidates)
         return np.maximum(seconds, 0.0), std
-
-    def facts(self, space: SearchSpace) -> dict[str, Any]:
-        facts: dict[str, Any] = {key: round(value, 3) for key, value in self._seconds.items()}
-        facts["probes"] = [
-            [encode_cell(probe.cell, space), float(f"{probe.seconds:.6g}")] for probe in self._new
-        ]
-        return facts
 
 
 def predict(model: PredictorLike, cells: CellBatch) -> tuple[Floats, Floats | None]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.search.observation import Plan
-from optuna_popnas.search.observation import SearchConfig
+from optuna_popnas.search.plan import Plan
+from optuna_popnas.search.settings import SearchConfig
+from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 
 
@@ -47,6 +48,15 @@ def next_wave(plans: Sequence[Plan], space: SearchSpace) -> tuple[int, int] | No
     if last.level >= space.max_blocks:
         return None
     return last.level + 1, 0
+
+
+def descends(cells: Iterable[Cell], parents: Iterable[Cell]) -> tuple[bool, ...]:
+    """Return for each cell whether one of ``parents`` grows into it by one block.
+
+    With the exploration cells of a level as parents, these are the cells that Table 5.2 counts.
+    """
+    known = {cell.canonical() for cell in parents}
+    return tuple(not known.isdisjoint(cell.parents()) for cell in cells)
 
 
 def expected_trials(config: SearchConfig, space: SearchSpace, plans: Sequence[Plan]) -> int:

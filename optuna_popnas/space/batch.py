@@ -35,6 +35,8 @@ class CellBatch(Sequence[Cell]):
         self.encoding = encoding
         n, b, _ = encoding.shape
         self.lengths = np.full(n, b, dtype=np.intp) if lengths is None else lengths
+        #: ``(n,)`` how many encodings :meth:`unique` has merged into each cell, if it made this.
+        self.copies: npt.NDArray[np.intp] | None = None
         self._keys: npt.NDArray[np.uint64] | None = None
         self._is_canonical = False
 
@@ -101,7 +103,9 @@ class CellBatch(Sequence[Cell]):
         ordered = keys[order]
         new = np.ones(len(order), dtype=bool)
         new[1:] = ordered[1:] != ordered[:-1]
-        return canonical.take(order[new])
+        batch = canonical.take(order[new])
+        batch.copies = np.diff(np.flatnonzero(new), append=len(order))
+        return batch
 
     def _mark_canonical(self) -> CellBatch:
         """Note that the encodings are canonical, so that nobody works them out again."""
@@ -119,6 +123,8 @@ class CellBatch(Sequence[Cell]):
         batch._is_canonical = self._is_canonical
         if self._keys is not None:
             batch._keys = self._keys[rows]
+        if self.copies is not None:
+            batch.copies = self.copies[rows]
         return batch
 
     @overload

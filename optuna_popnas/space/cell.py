@@ -203,6 +203,17 @@ class Cell(Sequence[Block]):
         names = sorted(set(self.operators), key=lambda name: parse_operator(name).rank)
         return self.canonical(names)
 
+    def parents(self) -> tuple[Cell, ...]:
+        """Return the distinct cells that have one block less and grow into this one."""
+        found: dict[Cell, None] = {}
+        for last in self.outputs:
+            kept = [block for place, block in enumerate(self.blocks) if place != last]
+            rows = (
+                (in1 - (in1 > last), op1, in2 - (in2 > last), op2) for in1, op1, in2, op2 in kept
+            )
+            found[Cell(rows).canonical()] = None
+        return tuple(found)
+
     def is_equivalent(self, other: Cell) -> bool:
         """Whether both cells build the same network (isomorphic graphs, Sec. 4.1.2)."""
         return len(self) == len(other) and self.canonical() == other.canonical()

@@ -219,12 +219,14 @@ def _summarize_levels(view: StudyView) -> tuple[LevelSummary, ...]:
         mine = [plan for plan in plans if plan.level == level]
         trials = [trial for trial in view.complete if level_of(trial) == level]
         cells = [planned for plan in mine for planned in plan.cells]
-        if not cells and not trials and not any("message" in plan.facts for plan in mine):
+        if not cells and not trials and not any(plan.report.message for plan in mine):
             continue
         times = [trial.seconds for trial in trials if trial.seconds is not None]
-        candidates = [plan.facts["candidates"] for plan in mine if "candidates" in plan.facts]
-        messages = [str(plan.facts["message"]) for plan in mine if plan.facts.get("message")]
-        spent = [plan.facts["plan_seconds"] for plan in mine if "plan_seconds" in plan.facts]
+        candidates = [
+            plan.report.candidates for plan in mine if plan.report.candidates is not None
+        ]
+        messages = [plan.report.message for plan in mine if plan.report.message]
+        spent = [plan.report.seconds for plan in mine if plan.report.seconds is not None]
         rows.append(
             LevelSummary(
                 level=level,

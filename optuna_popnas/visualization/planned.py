@@ -69,11 +69,6 @@ def _predicted_plans(view: StudyView) -> dict[int, Plan]:
     }
 
 
-def planned_levels(study: StudyLike) -> tuple[int, ...]:
-    """Return the levels that were planned with predictions, ascending."""
-    return tuple(sorted(_predicted_plans(view_study(study))))
-
-
 def _choose_plan(view: StudyView, level: int | None) -> Plan | None:
     plans = _predicted_plans(view)
     if level is not None:
@@ -88,11 +83,11 @@ def _get_estimates_info(study: StudyLike, level: int | None = None) -> Estimates
     limit = view.settings.get("time_limit")
     if plan is None:
         return EstimatesInfo(None, 0, 0, (), (), limit)
-    sample = tuple((row[0], row[1]) for row in plan.facts.get("sample", ()) if len(row) > 1)
+    sample = tuple((row[0], row[1]) for row in plan.report.sample if len(row) > 1)
     return EstimatesInfo(
         plan.level,
-        int(plan.facts.get("candidates", 0)),
-        int(plan.facts.get("over_limit", 0)),
+        plan.report.candidates or 0,
+        plan.report.over_limit or 0,
         sample,
         tuple(planned for planned in plan.cells if planned.accuracy is not None),
         limit,

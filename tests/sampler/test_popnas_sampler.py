@@ -116,7 +116,7 @@ def test_time_limit_that_no_cell_meets_ends_the_search(
     search = view_study(study)
     assert search.done
     assert len(trained(study)) == 37
-    assert "within the limits" in search.plans[-1].facts["message"]
+    assert "within the limits" in search.plans[-1].report.message
     assert [trial.state for trial in search.trials[37:]] == ["PRUNED"]
     assert search.trials[37].cell is None
     assert (search.trials[37].reason or "").startswith("The search has ended. None of")
@@ -597,7 +597,7 @@ def test_probes_are_stored_and_used_again(make_study: Make, space: SearchSpace) 
     study = make_study(time_probe=probe, probes=5)
     study.optimize(objective_of(space))
     assert set(calls.values()) == {1}
-    stored = [code for plan in view_study(study).plans for code in plan.facts.get("probes", ())]
+    stored = [code for plan in view_study(study).plans for code in plan.report.probes]
     assert len(stored) == len(calls) >= 10
 
 

@@ -21,6 +21,7 @@ from optuna_popnas.sampler.protocol import Wait
 from optuna_popnas.sampler.stored_plans import choose_plan
 from optuna_popnas.search import Plan
 from optuna_popnas.search import PlannedCell
+from optuna_popnas.search import PlanReport
 
 
 SPACE = SearchSpace(["identity", "3x3 conv"], max_blocks=2)
@@ -190,7 +191,7 @@ def test_the_end() -> None:
 
 
 def test_an_empty_plan_ends_the_search() -> None:
-    end = Plan(2, 0, (), {"message": "Nothing is within the limits."})
+    end = Plan(2, 0, (), PlanReport(message="Nothing is within the limits."))
     board = begun(*done(), Fact(50, COMPLETE, ONE, 0.5, 1.0, plans=(carried(2, end),)))
     board.update([asking(51)])
     move = next_move(board, 51)

@@ -12,16 +12,20 @@ from optuna_popnas import PAPER_OPERATORS
 from optuna_popnas import SearchSpace
 from optuna_popnas.predictors import AdditiveTimePredictor
 from optuna_popnas.search import decode_cell
+from optuna_popnas.search import descends
 from optuna_popnas.search import encode_cell
 from optuna_popnas.search import expected_trials
 from optuna_popnas.search import next_wave
 from optuna_popnas.search import Observation
 from optuna_popnas.search import Plan
 from optuna_popnas.search import plan_level
+from optuna_popnas.search import PlannedCell
+from optuna_popnas.search import PlanReport
 from optuna_popnas.search import prediction_quality
 from optuna_popnas.search import Predictors
 from optuna_popnas.search import Probe
 from optuna_popnas.search import SearchConfig
+from optuna_popnas.search.models import significant
 
 
 WEIGHTS = np.random.default_rng(5).uniform(0.1, 1.0, size=12)
@@ -116,8 +120,8 @@ def test_front_and_exploration_cells_alike_are_expanded() -> None:
     plans, _ = search(space, SearchConfig())
     parents = plans[2].cells
     assert {planned.role for planned in parents} == {"front", "exploration"}
-    assert plans[3].facts["parents"] == len(parents)
-    assert plans[3].facts["encodings"] == len(parents) * 1176
+    assert plans[3].report.parents == len(parents)
+    assert plans[3].report.encodings == len(parents) * 1176
 
 
 def test_predictors_see_every_finished_cell_and_the_empty_one() -> None:
@@ -151,7 +155,7 @@ def test_pnas_trains_the_k_most_accurate_of_every_level() -> None:
 def test_popnas_v1_keeps_equivalent_cells_and_does_not_explore() -> None:
     space = SearchSpace(PAPER_OPERATORS[:3], max_blocks=3, lookbacks=1)
     plans, _ = search(space, SearchConfig(mode="popnas-v1"))
-    assert plans[2].facts["candidates"] == plans[2].facts["encodings"]
+    assert plans[2].report.candidates == plans[2].report.encodings
     assert {planned.role for plan in plans[2:] for planned in plan.cells} == {"front"}
     with pytest.raises(ValueError, match="`lookbacks` must be 1 in mode 'popnas-v1'"):
         SearchConfig(mode="popnas-v1").check_space(SearchSpace(PAPER_OPERATORS, max_blocks=2))
@@ -161,14 +165,14 @@ def test_time_limit_drops_slow_candidates() -> None:
     space = SearchSpace(PAPER_OPERATORS, max_blocks=3)
     limited, _ = search(space, SearchConfig(time_limit=3.0))
     assert max(planned.seconds for planned in limited[2].cells) <= 3.0
-    assert limited[2].facts["over_limit"] > 0
+    assert limited[2].report.over_limit > 0
 
 
 def test_time_limit_that_nothing_meets_ends_the_search_with_a_message() -> None:
     space = SearchSpace(PAPER_OPERATORS[:4], max_blocks=3)
     plans, observations = search(space, SearchConfig(time_limit=0.5))
     assert len(plans[-1].cells) == 0 and plans[-1].level == 2
-    assert "within the limits, so the search ends here" in plans[-1].facts["message"]
+    assert "within the limits, so the search ends here" in plans[-1].report.message
     assert len(observations) == 1 + 36
 
 
@@ -182,7 +186,7 @@ def test_a_level_without_finished_parents_ends_the_search() -> None:
         Predictors(Oracle(0), Oracle(1)),
         rng=np.random.default_rng(0),
     )
-    assert plan.cells == () and "none can grow" in plan.facts["message"]
+    assert plan.cells == () and "none can grow" in plan.report.message
 
 
 def test_reserves_are_the_next_fronts() -> None:
@@ -216,8 +220,7 @@ def test_probes_are_given_to_the_time_model_and_recorded() -> None:
     front = [planned.cell for planned in plans[2].cells if planned.role == "front"]
     assert set(front) <= set(probed)
     assert len(probed) == len(set(probed)) >= 10
-    recorded = [Probe(decode_cell(code, space), s) for code, s in plans[2].facts["probes"]]
-    assert [item.cell for item in recorded] == probed
+    assert [item.cell for item in plans[2].report.probes] == probed
 
 
 def test_computed_costs_can_be_objectives_and_limits() -> None:
@@ -238,7 +241,7 @@ def test_computed_costs_can_be_objectives_and_limits() -> None:
     # Three objectives keep more than two do.
     plain_config = SearchConfig(max_children=10_000, limits={"parameters": 500})
     plain = plan_level(space, 2, observations, plain_config, predictors, rng=rng)
-    assert plan.facts["front"] > plain.facts["front"]
+    assert len(plan.cells) > len(plain.cells)
 
 
 def test_measured_objectives_are_predicted() -> None:
@@ -275,7 +278,7 @@ def test_measured_objectives_are_predicted() -> None:
         predictors,
         rng=rng,
     )
-    assert both.facts["front"] > plain.facts["front"]
+    assert len(both.cells) > len(plain.cells)
     with pytest.raises(ValueError, match="but got 'latency'"):
         plan_level(space, 2, observations, config, predictors, rng=rng)
 
@@ -303,8 +306,8 @@ def test_optimism_judges_by_the_upper_bound() -> None:
 def test_large_levels_are_sampled_and_say_so() -> None:
     space = SearchSpace(PAPER_OPERATORS, max_blocks=2)
     plans, _ = search(space, SearchConfig(max_candidates=5000))
-    assert plans[2].facts["sampled"] is True
-    assert plans[2].facts["candidates"] <= 5000
+    assert plans[2].report.encodings > 5000
+    assert plans[2].report.candidates <= 5000
 
 
 @pytest.mark.parametrize(
@@ -329,11 +332,110 @@ def test_stored_plans_of_other_versions_and_spaces_are_refused() -> None:
     space = SearchSpace(PAPER_OPERATORS, max_blocks=2)
     rng = np.random.default_rng(0)
     data = plan_level(space, 1, [], SearchConfig(), rng=rng).to_json(space)
-    with pytest.raises(ValueError, match="must have version 1, but got 99"):
+    with pytest.raises(ValueError, match="must have version 1 to 2, but got 99"):
         Plan.from_json({**data, "version": 99}, space)
     other = SearchSpace(PAPER_OPERATORS, max_blocks=3)
     with pytest.raises(ValueError, match="must be of this search space"):
         Plan.from_json(data, other)
+
+
+def test_plans_of_version_1_are_read() -> None:
+    space = SearchSpace(PAPER_OPERATORS, max_blocks=2)
+    cell = space.first_level()[7]
+    data = {
+        "version": 1,
+        "space": space.fingerprint,
+        "level": 2,
+        "wave": 0,
+        "cells": [encode_cell(cell, space)],
+        "roles": ["front"],
+        "accuracy": [0.5],
+        "seconds": [2.0],
+        "facts": {
+            "candidates": 9,
+            "already_trained": 3,
+            "plan_seconds": 1.5,
+            "fit_time_seconds": 0.1,
+            "sample": [[0.5, 2.0]],
+            "probes": [[encode_cell(cell, space), 4.0]],
+            "exploration_inputs": [-2],
+        },
+    }
+    plan = Plan.from_json(data, space)
+    assert plan.cells == (PlannedCell(cell, "front", 0.5, 2.0),)
+    assert plan.report == PlanReport(
+        candidates=9, known=3, seconds=1.5, sample=((0.5, 2.0),), probes=(Probe(cell, 4.0),)
+    )
+
+
+def test_reports_are_stored_whole() -> None:
+    space = SearchSpace(PAPER_OPERATORS[:4], max_blocks=3)
+    full = PlanReport(
+        message="so",
+        parents=1,
+        encodings=2,
+        merged=0,
+        known=0,
+        candidates=3,
+        over_limit=0,
+        equivalents=4,
+        sample=((0.25, 1.0),),
+        probes=(Probe(space.first_level()[3], 2.5),),
+        seconds=0.5,
+        expected_gain=0.125,
+        budget_left=60.0,
+    )
+    for report in (full, PlanReport()):
+        plan = Plan(2, 0, (), report)
+        assert Plan.from_json(json.loads(json.dumps(plan.to_json(space))), space) == plan
+
+
+def walked(space: SearchSpace, plan: Plan, parents: list[Cell], config: SearchConfig) -> int:
+    """Equivalents met by a walk over all encodings, by the words of Sec. 4.3.1 and 5.1."""
+    encodings = space.expand(CellBatch.from_cells(space, parents).unique(), merge_equivalent=False)
+    accuracy, seconds = map(significant, made_up(encodings.canonical()))
+    chosen: list[int] = []
+    met = 0
+    for row in np.lexsort([encodings.keys, seconds, -accuracy]).tolist():
+        same = any(encodings.keys[row] == encodings.keys[other] for other in chosen)
+        if config.mode == "popnas" and chosen:
+            last = chosen[-1]
+            if not same and seconds[last] <= seconds[row]:
+                continue
+        met += same
+        if not same:
+            if len(chosen) == config.max_children:
+                break
+            chosen.append(row)
+    planned = [item.cell for item in plan.cells if item.role == "front"]
+    assert set(planned) == {encodings.canonical()[row] for row in chosen}
+    return met
+
+
+@pytest.mark.parametrize("mode", ["popnas", "pnas"])
+def test_equivalents_are_counted_as_a_walk_over_encodings_meets_them(mode: str) -> None:
+    space = SearchSpace(PAPER_OPERATORS[:4], max_blocks=3)
+    config = SearchConfig(mode=mode, max_children=60, max_exploration_children=0)
+    plans, _ = search(space, config)
+    for before, plan in zip(plans[1:], plans[2:]):
+        parents = [item.cell for item in before.cells]
+        report = plan.report
+        distinct = len(space.expand(parents))
+        assert report.encodings == len(parents) * len(space.new_blocks(plan.level - 1))
+        assert report.merged == report.encodings - distinct
+        assert report.equivalents == walked(space, plan, parents, config)
+
+
+def test_descent_from_exploration_cells() -> None:
+    space = SearchSpace(PAPER_OPERATORS, max_blocks=3)
+    plans, _ = search(space, SearchConfig())
+    explored = [item.cell for item in plans[2].cells if item.role == "exploration"]
+    assert explored
+    grown = set(space.expand(explored))
+    cells = [item.cell for item in plans[3].cells]
+    assert descends(cells, explored) == tuple(cell in grown for cell in cells)
+    assert descends(list(grown)[:50], explored) == (True,) * 50
+    assert descends(cells, []) == (False,) * len(cells)
 
 
 def test_cells_as_integers_round_trip() -> None:

@@ -5,6 +5,8 @@ import pytest
 
 from optuna_popnas import Block
 from optuna_popnas import Cell
+from optuna_popnas import PAPER_OPERATORS
+from optuna_popnas import SearchSpace
 from tests.space.strategies import cells
 
 
@@ -73,3 +75,21 @@ def test_canonical_follows_a_given_order_of_operators() -> None:
 def test_canonical_needs_every_operator() -> None:
     with pytest.raises(ValueError, match="must hold every operator of the cell, .* '3x3 conv'"):
         Cell([(-1, "3x3 conv", -1, "identity")]).canonical(["identity"])
+
+
+@given(cells(min_blocks=1, max_blocks=4, operators=3))
+def test_parents_are_the_cells_that_expand_into_this_one(cell: Cell) -> None:
+    space = SearchSpace.of([cell], PAPER_OPERATORS[:3])
+    assert all(len(parent) == len(cell) - 1 for parent in cell.parents())
+    assert len(set(cell.parents())) == len(cell.parents()) >= 1
+    for parent in cell.parents():
+        children = space.expand([parent])
+        assert any(child.is_equivalent(cell) for child in children)
+
+
+def test_only_blocks_that_nobody_reads_can_be_the_last() -> None:
+    chain = Cell([(-1, "3x3 conv", -1, "3x3 conv"), (0, "identity", 0, "identity")])
+    assert chain.parents() == (Cell(chain[:1]),)
+    twins = Cell([(-1, "3x3 conv", -1, "3x3 conv")] * 2)
+    assert twins.parents() == (Cell(twins[:1]),)
+    assert Cell().parents() == ()

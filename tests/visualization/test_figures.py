@@ -107,7 +107,7 @@ def test_estimates(finished: optuna.Study) -> None:
     plan = view_study(finished).plans[-1]
     info = _get_estimates_info(finished)
     assert info.level == 3
-    assert info.candidates == plan.facts["candidates"]
+    assert info.candidates == plan.report.candidates
     assert len(info.chosen) == len(plan.cells)
     assert 0 < len(info.sample) <= 300
     assert _get_estimates_info(finished, 1).level is None

@@ -62,7 +62,7 @@ def main() -> None:
     print(f"Search: {len(study.trials)} cells in {time.monotonic() - begin:.0f} s")
 
     # 2. Select the cell where the front of accuracy and training time bends.
-    chosen = popnas.select(study, "knee")
+    chosen = popnas.select(study)
     print(f"Selected: {chosen.cell}")
     print(f"  validation accuracy {chosen.accuracy:.3f} in {chosen.seconds:.2f} s of training")
 

@@ -39,7 +39,7 @@ DEFAULTS = {
 
 def run(
     *,
-    select: str = "knee",
+    select: str = "accuracy",
     trial: int | None = None,
     cell: str | None = None,
     limits: dict[str, float] | None = None,
@@ -60,7 +60,7 @@ def run(
     after an interruption.
 
     Args:
-        select: Which cell: knee (best bargain), accuracy or fastest.
+        select: Which cell: accuracy (the best), knee (the best bargain) or fastest.
         trial: The cell of the trial with this number.
         cell: This cell; needs no study, but ``--data``.
         limits: Select among trials within limits, such as parameters=1e6,seconds=30.
@@ -76,7 +76,7 @@ def run(
         study: Name of the study; not needed where there is only one.
 
     Examples:
-        optuna-popnas retrain --select accuracy -o model
+        optuna-popnas retrain -o model
         optuna-popnas retrain --trial 312 --epochs 62 -o model
     """
     found = load_study(storage, study) if cell is None else None
@@ -139,6 +139,7 @@ def choose_cell(
     if trial is not None:
         return find_cell(study, str(trial))
     from optuna_popnas.study import select as select_trial
+    from optuna_popnas.study.selection import trade
 
     try:
         chosen = select_trial(study, select, limits=limits)
@@ -147,8 +148,10 @@ def choose_cell(
     if chosen.cell is None:
         raise ConfigError(f"Trial {chosen.number} has no cell.")
     seconds = "" if chosen.seconds is None else f", {chosen.seconds:.3g} s"
+    best = select_trial(study)
+    words = "" if chosen == best else f" ({trade(chosen, best)} than trial {best.number})"
     print(
-        f"Trial {chosen.number}: accuracy {chosen.accuracy:.4f}{seconds}: {chosen.cell}",
+        f"Trial {chosen.number}: accuracy {chosen.accuracy:.4f}{seconds}{words}: {chosen.cell}",
         file=sys.stderr,
     )
     return chosen.cell

@@ -251,7 +251,7 @@ def finish(study: optuna.Study, settings: SearchSettings, code: int, *, as_json:
         print(f"\n{CELL_LEGEND}\n")
         print(f"See it in the browser:  optuna-dashboard {where}{files}")
         print(f"The story as a page:    optuna-popnas report --storage {where}")
-        print(f"Train a cell for good:  optuna-popnas retrain --storage {where} --select knee")
+        print(f"Train a cell for good:  optuna-popnas retrain --storage {where}")
     if code == 0 and not view.done:
         if settings.study.timeout is None:
             print("The search has not ended; the same command goes on.", file=sys.stderr)

@@ -40,6 +40,7 @@ class TrialRecord(NamedTuple):
         worker: ``host:process`` that ran it.
         started: Local time.
         finished: Local time.
+        feasible: Whether the trial keeps the study's constraints.
         user_attrs: What sampler, objective and users wrote on the trial.
         reason: Why it failed or does not count, if that is known.
     """
@@ -60,6 +61,7 @@ class TrialRecord(NamedTuple):
     worker: str | None
     started: datetime | None
     finished: datetime | None
+    feasible: bool
     user_attrs: dict[str, Any]
     reason: str | None
 
@@ -67,6 +69,14 @@ class TrialRecord(NamedTuple):
     def is_valid(self) -> bool:
         """Whether the cell has been trained and measured."""
         return self.state == "COMPLETE" and self.cell is not None and self.accuracy is not None
+
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """Validation accuracy after each epoch; empty where the objective did not write it."""
+        values = self.user_attrs.get("learning_curve") or self.user_attrs.get("curve")
+        if not isinstance(values, (list, tuple)):
+            return ()
+        return tuple(float(value) for value in values if isinstance(value, (int, float)))
 
     @property
     def is_failure(self) -> bool:
@@ -121,6 +131,7 @@ def _trial_record(trial: FrozenTrial, fact: Fact, key: int, attempts: Counter[in
         worker=None if claim is None else claim.worker,
         started=trial.datetime_start,
         finished=trial.datetime_complete,
+        feasible=all(value <= 0 for value in trial.constraints.values()),
         user_attrs=dict(trial.user_attrs),
         reason=fact.reason,
     )

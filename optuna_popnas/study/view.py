@@ -20,6 +20,10 @@ from optuna_popnas.study.records import trial_records
 from optuna_popnas.study.records import TrialRecord
 
 
+#: User attribute of a study: number of a trial -> accuracies of fresh trainings.
+CONFIRMED = "confirmed"
+
+
 class StudyView(NamedTuple):
     """A study as it stands in its storage.
 
@@ -35,6 +39,7 @@ class StudyView(NamedTuple):
         metric_names: Name of each objective.
         user_attrs: User attributes of the study, among them the settings that the command line
             keeps there.
+        confirmed: Accuracies of trials that were trained again with fresh seeds, by number.
     """
 
     study_name: str
@@ -46,6 +51,7 @@ class StudyView(NamedTuple):
     done: bool
     metric_names: tuple[str, ...]
     user_attrs: Mapping[str, Any]
+    confirmed: Mapping[int, tuple[float, ...]]
 
     @property
     def complete(self) -> tuple[TrialRecord, ...]:
@@ -66,6 +72,11 @@ class StudyView(NamedTuple):
     def front(self) -> tuple[TrialRecord, ...]:
         """Trials that no other one dominates, in all objectives, the most accurate first."""
         return front(self.complete, self.directions)
+
+    def expected(self, trial: TrialRecord) -> float | None:
+        """The accuracy to expect of a trial: the mean of fresh trainings, or its only one."""
+        values = self.confirmed.get(trial.number, ())
+        return sum(values) / len(values) if values else trial.accuracy
 
     @property
     def space(self) -> SearchSpace:
@@ -111,7 +122,11 @@ def view_study(study: StudyLike) -> StudyView:
             study.metric_names
             or _metric_names(len(study.directions), settings.get("objectives", ()))
         ),
-        user_attrs=dict(study.user_attrs),
+        user_attrs=study.user_attrs,
+        confirmed={
+            int(number): tuple(values)
+            for number, values in study.user_attrs.get(CONFIRMED, {}).items()
+        },
     )
 
 

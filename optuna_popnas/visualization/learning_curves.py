@@ -45,11 +45,9 @@ def _get_learning_curves_info(
     chosen = [trial.number for trial in view.front] if trials is None else list(trials)
     curves = []
     for trial in view.complete:
-        values = trial.user_attrs.get("learning_curve")
-        if isinstance(values, (list, tuple)) and values:
-            curve = tuple(float(value) for value in values)
+        if trial.curve:
             on_front = trial.number in chosen
-            curves.append(LearningCurve(trial.number, level_of(trial), on_front, curve))
+            curves.append(LearningCurve(trial.number, level_of(trial), on_front, trial.curve))
     lit = {curve.number: curve for curve in curves if curve.highlighted}
     order = [lit[number] for number in chosen if number in lit]
     rest = [curve for curve in curves if not curve.highlighted]

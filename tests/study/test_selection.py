@@ -10,6 +10,7 @@ import pytest
 from optuna_popnas import SearchSpace
 from optuna_popnas.study.selection import knee
 from optuna_popnas.study.selection import select
+from optuna_popnas.study.selection import trade
 
 
 SPACE = SearchSpace(["identity", "3x3 conv", "5x5 conv"], max_blocks=1)
@@ -52,9 +53,9 @@ def _quiet() -> None:
 
 def test_rules() -> None:
     study = make_study([DOMINATED, *FRONT])
-    assert select(study).values == (0.90, 1.0)
-    assert select(study, "knee") == select(study)
-    assert select(study, "accuracy").values == (0.95, 20.0)
+    assert select(study).values == (0.95, 20.0)
+    assert select(study, "accuracy") == select(study)
+    assert select(study, "knee").values == (0.93, 4.0)
     assert select(study, "fastest").values == (0.30, 0.1)
     assert select(study).cell is not None
 
@@ -102,12 +103,40 @@ def test_knee_is_the_point_farthest_from_the_line_between_the_ends() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         count = int(rng.integers(3, 12))
-        accuracy = np.sort(rng.random(count))
+        accuracy = np.sort(0.9 + 0.1 * rng.random(count))
         cost = np.sort(rng.random(count)) + 0.01
         x = (np.log(cost) - np.log(cost[0])) / (np.log(cost[-1]) - np.log(cost[0]))
         y = (accuracy - accuracy[0]) / (accuracy[-1] - accuracy[0])
         distance = (y - x) / np.sqrt(2)  # from the line through (0, 0) and (1, 1), above it
         assert distance[knee(accuracy, cost[:, None])] == pytest.approx(distance.max())
+
+
+def test_knee_does_not_look_at_cells_that_nobody_would_take() -> None:
+    """Between the empty cell and the best one lay .9176, where .9878 cost 0.4 s more."""
+    accuracy = np.array([0.9889, 0.9878, 0.966, 0.9176, 0.85, 0.10])
+    seconds = np.array([[4.1], [1.6], [1.35], [1.2], [1.1], [0.3]])
+    assert accuracy[knee(accuracy, seconds)] == 0.9878
+    for worst in (0.0, 0.5, 0.88):  # what lies below says nothing about the bend
+        below = np.append(accuracy[:-2], worst), np.append(seconds[:-2], [[0.01]], axis=0)
+        assert below[0][knee(*below)] == 0.9878
+
+
+def test_confirmed_trials_are_compared_by_their_fresh_trainings() -> None:
+    study = make_study([DOMINATED, *FRONT])
+    study.set_user_attr("confirmed", {"4": [0.91, 0.92], "3": [0.93, 0.92]})
+    assert select(study).values == (0.93, 4.0)
+    assert select(study, "knee").values == (0.93, 4.0)
+    assert select(study, "fastest").values == (0.30, 0.1)
+
+
+def test_trades_in_words() -> None:
+    study = make_study(FRONT)
+    cells = [select(study, {"seconds": seconds}) for _, seconds in FRONT]
+    best = cells[-1]
+    assert trade(cells[2], best) == "2.0 points less accuracy, 20% of the time"
+    assert trade(best, best) == "the same accuracy, the same time"
+    assert trade(best, cells[1]) == "5.0 points more accuracy, 20.0 times the time"
+    assert trade(cells[1]._replace(seconds=9.7), best) == "5.0 points less accuracy, half the time"
 
 
 def test_knee_of_short_fronts() -> None:
@@ -119,7 +148,7 @@ def test_knee_of_short_fronts() -> None:
 @pytest.mark.parametrize(
     "rule, limits, message",
     [
-        ("best", None, "`rule` must be one of 'knee', 'accuracy', 'fastest' or.*but got 'best'"),
+        ("best", None, "`rule` must be one of 'accuracy', 'knee', 'fastest' or.*but got 'best'"),
         ("knee", {"parameters": 1}, "`parameters` of at most 1, but the smallest is 10. Loosen"),
         ("knee", {"accuracy": 0.99}, "`accuracy` of at least 0.99, but the largest is 0.95"),
         (

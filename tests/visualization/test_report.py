@@ -84,9 +84,7 @@ def test_plotly_is_embedded_once_and_figures_are_json(finished: optuna.Study) ->
 
 def test_commands_name_storage_and_study(finished: optuna.Study) -> None:
     text = report_html(finished, storage="sqlite:///popnas.db")
-    assert "optuna-popnas retrain --select knee --storage sqlite:///popnas.db --study made-up" in (
-        text
-    )
+    assert "optuna-popnas retrain --storage sqlite:///popnas.db --study made-up" in (text)
 
 
 def test_every_study_has_a_report(odd_studies: dict[str, optuna.Study]) -> None:

@@ -327,9 +327,9 @@ def _next(view: StudyView, summary: SearchSummary, storage: str | None) -> str:
     if summary.front:
         steps += [
             (
-                "Train a cell of the front to convergence. `knee` is the best bargain; `accuracy` "
-                "or a trial's number are other choices.",
-                f"optuna-popnas retrain --select knee {where} -o model",
+                "Train the most accurate cell to convergence. `--select knee` takes the best "
+                "bargain, `--trial` any other.",
+                f"optuna-popnas retrain {where} -o model",
             ),
             (
                 "Export it: weights, PyTorch and ONNX files that need neither this package nor "

@@ -1,0 +1,152 @@
+"""The benches by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import csv
+from functools import cache
+from functools import partial
+import hashlib
+from pathlib import Path
+
+from corpus import rows
+from corpus import tasks
+import numpy as np
+
+from bench.base import Bench
+from bench.base import Evaluation
+from bench.surrogate import Images
+from bench.surrogate import Sample
+from bench.surrogate import SurrogateBench
+from bench.tables import nas_bench_201
+from bench.tables import TableBench
+from optuna_popnas import Cell
+from optuna_popnas import CellBatch
+from optuna_popnas import NetworkConfig
+from optuna_popnas import PAPER_OPERATORS
+from optuna_popnas import SearchSpace
+
+
+_OLD = Path(__file__).parents[1] / "data"
+_PIXELS = {"digits": (1, 8), "fashion-mnist": (1, 14), "cifar10": (3, 16)}
+# Cells that a surrogate is fitted to at least.
+_FEWEST = 100
+
+
+def names() -> list[str]:
+    """Return the benches that there are data for."""
+    return [name for name, (_, exists) in _benches().items() if exists]
+
+
+@cache
+def load(name: str) -> Bench:
+    """Return a bench.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    known = _benches()
+    if name not in known or not known[name][1]:
+        raise ValueError(f"`name` must be one of {', '.join(names())}, but got {name!r}.")
+    return known[name][0]()
+
+
+def _benches() -> dict[str, tuple[Callable[[], Bench], bool]]:
+    folder = tasks.output_folder()
+    found: dict[str, tuple[Callable[[], Bench], bool]] = {
+        f"nb201-{data}": (partial(nas_bench_201, data), True)
+        for data in ("cifar10", "cifar100", "imagenet")
+    }
+    for name in ("digits4", "digits2"):
+        complete = len(_table_rows(name)) == _count(name)
+        found[name] = partial(corpus_table, name), complete
+    for name in ("fashion", "cifar10", "digits"):
+        path = folder / f"{name}.csv"
+        found[name] = partial(corpus_surrogate, name), len(rows.read(path)) >= _FEWEST
+    found["fashion8"] = old_surrogate, True
+    return found
+
+
+def _count(name: str) -> int:
+    return {"digits4": 2215, "digits2": 4016}[name]
+
+
+@cache
+def _table_rows(name: str) -> list[rows.Row]:
+    return rows.read(tasks.output_folder() / f"{name}.csv")
+
+
+def corpus_table(name: str) -> TableBench:
+    """Return a complete table of the corpus."""
+    task = tasks.TASKS[name]
+    found = _table_rows(name)
+    unit = float(np.median([row.seconds / row.relative for row in found]))
+    trainings: dict[Cell, list[Evaluation]] = {}
+    for row in found:
+        cell = row.cell.canonical(task.space.operators)
+        for accuracy, curve in zip(row.accuracy, row.curve):
+            evaluation = Evaluation(accuracy, unit * row.relative, curve)
+            trainings.setdefault(cell, []).append(evaluation)
+    total = sum(evaluations[0].seconds for evaluations in trainings.values())
+    return TableBench(
+        name,
+        task.space,
+        trainings,
+        budget=total / 5,
+        time_noise=0.02,
+        epochs=task.epochs,
+        curve_epochs=tuple(epoch for epoch in tasks.CURVE if epoch <= task.epochs),
+    )
+
+
+def corpus_sample(name: str) -> tuple[Sample, float]:
+    """Return a task's trainings, and the seconds of its reference cell."""
+    task = tasks.TASKS[name]
+    found = rows.read(tasks.output_folder() / f"{name}.csv")
+    unit = float(np.median([row.seconds / row.relative for row in found]))
+    sample = Sample(
+        CellBatch.from_cells(task.space, [row.cell for row in found]),
+        np.array([np.mean(row.accuracy) for row in found]),
+        np.array([float(len(row.accuracy)) for row in found]),
+        np.array([row.relative for row in found]),
+        np.array([row.curve[0] for row in found]),
+        tuple(row.accuracy for row in found if len(row.accuracy) > 1),
+    )
+    return sample, unit
+
+
+def corpus_surrogate(name: str) -> SurrogateBench:
+    """Return the surrogate of a task's space."""
+    task = tasks.TASKS[name]
+    sample, unit = corpus_sample(name)
+    channels, pixels = _PIXELS[task.data]
+    path = tasks.output_folder() / f"{name}.csv"
+    return SurrogateBench(
+        name,
+        task.space,
+        sample,
+        Images(task.network, channels, 10, pixels),
+        budget=200 * unit * float(np.median(sample.seconds)),
+        unit=unit,
+        epochs=task.epochs,
+        curve_epochs=tuple(epoch for epoch in tasks.CURVE if epoch <= task.epochs),
+        fingerprint=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+    )
+
+
+def old_surrogate() -> SurrogateBench:
+    """Return the surrogate of 601 Fashion-MNIST cells of up to four blocks, at 8 pixels."""
+    with (_OLD / "fashion12.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    space = SearchSpace(PAPER_OPERATORS, max_blocks=4)
+    sample = Sample(
+        CellBatch.from_cells(space, [Cell.parse(line["cell"]) for line in lines]),
+        np.array([float(line["accuracy"]) for line in lines]),
+        np.ones(len(lines)),
+        np.array([float(line["relative_seconds"]) for line in lines]),
+        np.empty((len(lines), 0)),
+        (),
+    )
+    network = NetworkConfig(motifs=2, normal_cells=1, filters=8)
+    images = Images(network, 1, 10, 8)
+    return SurrogateBench("fashion8", space, sample, images, budget=500.0, noise=0.012)

@@ -65,7 +65,7 @@ QUICK = ["--samples=300", "--max-blocks=1", "--operators=identity,3x3 conv", "--
 FINAL = popnas.NetworkConfig(motifs=4, normal_cells=1)
 FILTERS = (32, 24, 20, 16, 12, 8)
 EPOCHS = 14
-TRAINING = popnas.TrainingConfig(label_smoothing=0.1, threads=None)
+TRAINING = popnas.TrainingConfig(label_smoothing=0.1)
 BASELINE_RATE = 0.003
 
 

@@ -22,7 +22,7 @@ from optuna_popnas.training.retraining import RetrainEpoch
 
 
 # Digits must not be mirrored, and an epoch is only a dozen steps long: averages over one epoch.
-PROXY = popnas.TrainingConfig(epochs=10, flip=False, batch_norm="epoch")
+PROXY = popnas.TrainingConfig(epochs=9, flip=False)
 
 
 def main() -> None:
@@ -76,9 +76,7 @@ def main() -> None:
             epochs=2 if quick else 62,  # periods of 2, 4, 8, 16 and 32 epochs
             restart_epochs=2,
             flip=False,
-            batch_norm="epoch",
             label_smoothing=0.1,
-            threads=None,
         ),
         folder=folder,
         on_epoch=show,

@@ -23,7 +23,7 @@ def work(number: int) -> None:
         space,
         popnas.load_dataset("digits", samples=600),
         network=popnas.NetworkConfig(motifs=2, normal_cells=1, filters=8),
-        training=popnas.TrainingConfig(epochs=3, flip=False, batch_norm="epoch"),
+        training=popnas.TrainingConfig(epochs=3, flip=False),
     )
     study = optuna.create_study(
         study_name="digits",

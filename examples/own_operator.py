@@ -38,7 +38,7 @@ objective = popnas.TrainingObjective(
     space,
     popnas.load_dataset("digits", samples=600),
     network=popnas.NetworkConfig(motifs=2, normal_cells=1, filters=8),
-    training=popnas.TrainingConfig(epochs=4, flip=False, batch_norm="epoch"),
+    training=popnas.TrainingConfig(epochs=3, flip=False),
 )
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 study = optuna.create_study(

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from optuna_popnas.study import select
     from optuna_popnas.training import export
     from optuna_popnas.training import load_dataset
+    from optuna_popnas.training import MachineConfig
     from optuna_popnas.training import retrain
     from optuna_popnas.training import train_cell
     from optuna_popnas.training import TrainingConfig
     from optuna_popnas.visualization import report
 
 _LAZY = {
+    "MachineConfig": "training",
     "NetworkConfig": "networks",
     "POPNASSampler": "sampler",
     "TrainingConfig": "training",
@@ -59,6 +61,7 @@ __all__ = [
     "Block",
     "Cell",
     "CellBatch",
+    "MachineConfig",
     "MachineFailure",
     "NetworkConfig",
     "PAPER_OPERATORS",

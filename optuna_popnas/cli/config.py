@@ -80,12 +80,14 @@ class SearchSettings:
     def check(self) -> None:
         """Raise ConfigError if any section cannot be built; nothing heavy is loaded."""
         from optuna_popnas.networks import NetworkConfig
+        from optuna_popnas.training import MachineConfig
         from optuna_popnas.training import TrainingConfig
 
         self.build("study", StudySettings)
         self.build("space", SearchSpace)
         self.build("network", NetworkConfig)
         self.build("training", TrainingConfig)
+        self.build("machine", MachineConfig)
         self.make_sampler()
 
     def make_sampler(self, *, time_probe: Any = None, cost: Any = None) -> Any:
@@ -153,14 +155,14 @@ class SearchSettings:
         return partial(cls, **values) if values else cls
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """Return what was given, as JSON values, without ``study``, which is the machine's."""
+        """Return what was given, as JSON values, without what is the machine's alone."""
         return {
             section: {
                 name: list(value) if isinstance(value, tuple) else value
                 for name, value in table.items()
             }
             for section, table in self.values.items()
-            if table and section != "study"
+            if table and section not in ("study", "machine")
         }
 
 

@@ -24,7 +24,9 @@ from optuna_popnas.space import SearchSpace
 
 Floats = npt.NDArray[np.float64]
 
-SECTIONS = ("study", "data", "space", "search", "network", "training", "lstm", "catboost")
+SECTIONS = (
+    "study", "data", "space", "search", "network", "training", "machine", "lstm", "catboost"
+)  # fmt: skip
 COMMON = (
     "study.storage", "study.name", "study.workers", "data.source", "data.image_size",
     "space.operators", "space.max_blocks", "search.max_children",

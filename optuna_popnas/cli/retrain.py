@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from json import dumps
 from pathlib import Path
 import sys
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     import optuna
 
     from optuna_popnas.training import TrainedModel
+    from optuna_popnas.training import TrainingConfig
 
 
 #: Where a model's folder says which data it was trained on.
 DATA_FILE = "data.json"
-SECTIONS = ("data", "network", "training")
+SECTIONS = ("data", "network", "training", "machine")
 COMMON = ("data.source", "training.epochs", "network.filters")
 DEFAULTS = {
     "data": "the study's",
     "network": "the study's",
     "training.epochs": "254",
     "training.restart_epochs": "2",
-    "training.threads": "all cores",
+    "training": "the study's",
+    "machine.threads": "all cores",
 }
 
 
@@ -56,8 +58,8 @@ def run(
 ) -> int:
     """Train a cell of a study to convergence (Sec. 6.3: 254 epochs, T0 = 2) and test it.
 
-    Data and network are those of the study where no flag says otherwise. The same command goes on
-    after an interruption.
+    Data, network and training are those of the study where no flag says otherwise; only epochs
+    and the first cosine period are others. The same command goes on after an interruption.
 
     Args:
         select: Which cell: accuracy (the best), knee (the best bargain) or fastest.
@@ -85,10 +87,12 @@ def run(
 
     from optuna_popnas.cli.work import load_data
     from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.training import MachineConfig
     from optuna_popnas.training import retrain
-    from optuna_popnas.training.retraining import FINAL_TRAINING
+    from optuna_popnas.training import TrainingConfig
 
-    training = settings.build("training", lambda **values: replace(FINAL_TRAINING, **values))
+    training = settings.build("training", TrainingConfig)
+    print(f"Training: {used_settings(training)}", file=sys.stderr)
     data = load_data(settings)
     bar = _Bar(training.epochs)
     try:
@@ -97,6 +101,7 @@ def run(
             data,
             network=settings.build("network", NetworkConfig),
             training=training,
+            machine=settings.build("machine", partial(MachineConfig, threads=None)),
             parameters=parameters,
             folder=output,
             resume=not restart,
@@ -158,11 +163,16 @@ def choose_cell(
 
 
 def final_settings(study: optuna.Study | None, flags: Values, *, seed: int) -> SearchSettings:
-    """Return data and network of the study, under the flags; trainings begin from Sec. 6.3."""
+    """Return the settings of the study, with E and T0 of Sec. 6.3, under the flags."""
+    from optuna_popnas.training import TrainingConfig
+    from optuna_popnas.training.retraining import final_training
+
     stored: dict[str, Any] = {} if study is None else dict(study.user_attrs.get("settings", {}))
     values: Values = {section: dict(stored.get(section, {})) for section in ("data", "network")}
     if "source" in flags.get("data", {}):
         values["data"] = {}
+    searched = TrainingConfig.from_dict(stored.get("training", {}))
+    values["training"] = final_training(searched).to_dict()
     values = merge(values, flags)
     values["study"] = {"seed": int(stored.get("seed", seed))}
     if "source" not in values["data"]:
@@ -185,6 +195,15 @@ def describe(model: TrainedModel) -> str:
         if value is not None:
             lines.append(f"{words}: {value:.4f}" if "accuracy" in key else f"{words}: {value:.1f}")
     return "\n".join(lines)
+
+
+def used_settings(training: TrainingConfig) -> str:
+    """Return the settings of a training in one line: epochs, and what is not the thesis'."""
+    from optuna_popnas.training import TrainingConfig
+
+    usual = TrainingConfig().to_dict()
+    changed = {k: v for k, v in training.to_dict().items() if v != usual[k] or k == "epochs"}
+    return ", ".join(f"{name} {value}" for name, value in changed.items())
 
 
 class _Bar:

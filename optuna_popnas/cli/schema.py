@@ -128,6 +128,7 @@ _SECTIONS: dict[str, tuple[str, Sequence[str]]] = {
     "search": ("The search", ("sampler:POPNASSampler", "cli.schema:_choose_predictors")),
     "network": ("CNN architecture and hyperparameters", ("networks:NetworkConfig",)),
     "training": ("CNN hyperparameters", ("training:TrainingConfig",)),
+    "machine": ("What this machine trains with", ("training:MachineConfig",)),
     "lstm": (
         "RNN hyperparameters: the thesis' accuracy predictor",
         ("cli.schema:LSTMSettings",),

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 # Settings that may differ between machines and runs of one study: they change no result.
 _MACHINE = {
     "data": ("root", "memory_limit"),
-    "training": ("threads", "precision", "layout", "compile", "cuda_graphs"),
 }
 
 
-SECTIONS = ("study", "data", "space", "search", "network", "training", "lstm", "catboost")
+SECTIONS = (
+    "study", "data", "space", "search", "network", "training", "machine", "lstm", "catboost"
+)  # fmt: skip
 COMMON = (
     "study.storage", "study.name", "study.workers", "data.source", "data.image_size",
     "space.operators", "space.max_blocks", "search.max_children", "network.filters",
@@ -190,6 +191,11 @@ def check_same(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
 
     Space and search settings are checked by the sampler, against those that it stored.
     """
+    from optuna_popnas.training import TrainingConfig
+
+    # What older versions stored beside or without today's settings.
+    trained = TrainingConfig.from_dict(theirs.get("training", {})).to_dict()
+    theirs = {**theirs, "training": trained}
     for section in ("data", "network", "training"):
         old, new = theirs.get(section, {}), ours.get(section, {})
         for key in sorted(set(old) | set(new)):

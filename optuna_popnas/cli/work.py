@@ -89,6 +89,7 @@ def make_objective(settings: SearchSettings, data: ImageData) -> TrainingObjecti
     from optuna_popnas.networks import NetworkConfig
     from optuna_popnas.objective import TrainingObjective
     from optuna_popnas.space import SearchSpace
+    from optuna_popnas.training import MachineConfig
     from optuna_popnas.training import TrainingConfig
 
     search = settings.values["search"]
@@ -98,6 +99,7 @@ def make_objective(settings: SearchSettings, data: ImageData) -> TrainingObjecti
             data,
             network=settings.build("network", NetworkConfig),
             training=settings.build("training", TrainingConfig),
+            machine=settings.build("machine", MachineConfig),
             device=settings.study.device,
             seed=settings.study.seed,
             objectives=("accuracy", "seconds", *search.get("objectives", ())),

@@ -24,6 +24,7 @@ from optuna_popnas.objective.calibration import study_calibration
 from optuna_popnas.sampler.attributes import write_users
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
+from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
@@ -34,6 +35,7 @@ from optuna_popnas.training.device import release_memory
 from optuna_popnas.training.device import resolve_device
 from optuna_popnas.training.device import shared_with_others
 from optuna_popnas.training.latency import measure_latency
+from optuna_popnas.training.schedule import wasted_epochs
 from optuna_popnas.training.trainer import probe_cell
 from optuna_popnas.training.trainer import train_cell
 from optuna_popnas.training.trainer import TrainingDiverged
@@ -72,6 +74,7 @@ class TrainingObjective:
         data: Images, or whatever :func:`optuna_popnas.load_dataset` takes.
         network: How networks are made of cells; the thesis' settings if left out.
         training: How they are trained; the thesis' settings if left out.
+        machine: What they are trained with: threads, number format, memory layout.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
         seed: Seed of weights, batches and augmentation: the same for all cells.
         objectives: What the trial's values are, in the order of the study's directions:
@@ -100,6 +103,7 @@ class TrainingObjective:
         *,
         network: NetworkConfig | None = None,
         training: TrainingConfig | None = None,
+        machine: MachineConfig | None = None,
         device: str | torch.device | None = None,
         seed: int = 0,
         objectives: Sequence[str] | None = None,
@@ -111,6 +115,7 @@ class TrainingObjective:
         self.data = data if isinstance(data, ImageData) else load_dataset(data)
         self.network = network or NetworkConfig()
         self.training = training or TrainingConfig()
+        self.machine = machine or MachineConfig()
         self.device = resolve_device(device)
         self.seed = seed
         self.objectives = None if objectives is None else tuple(objectives)
@@ -129,6 +134,9 @@ class TrainingObjective:
                     f"Objectives and limits must be among {', '.join(OBJECTIVES)}, "
                     f"but got {name!r}."
                 )
+        wasted = wasted_epochs(self.training)
+        if wasted is not None:
+            _logger.warning(wasted)
         self.network.check_image_size(self.data.image_size)
         self.data.split(self.training.folds - 1)
         weights = self.training.class_weights
@@ -193,7 +201,13 @@ class TrainingObjective:
         This is a ``time_probe`` for :class:`optuna_popnas.POPNASSampler`.
         """
         return probe_cell(
-            cell, self.data, self.network, self.training, seed=self.seed, device=self.device
+            cell,
+            self.data,
+            self.network,
+            self.training,
+            machine=self.machine,
+            seed=self.seed,
+            device=self.device,
         )
 
     def costs(self, cell: Cell) -> dict[str, int]:
@@ -212,7 +226,7 @@ class TrainingObjective:
         with self._calibrating:
             if self._calibration is None:
                 self._calibration = Calibration(
-                    device_name(self.device, self.training.threads),
+                    device_name(self.device, self.machine.threads),
                     self.probe(Cell()),
                     self.probe(REFERENCE_CELL),
                 )
@@ -262,7 +276,13 @@ class TrainingObjective:
 
     def _train_once(self, cell: Cell, training: TrainingConfig) -> TrainingResult:
         return train_cell(
-            cell, self.data, self.network, training, seed=self.seed, device=self.device
+            cell,
+            self.data,
+            self.network,
+            training,
+            machine=self.machine,
+            seed=self.seed,
+            device=self.device,
         )
 
     def _latency(self, result: TrainingResult) -> float:
@@ -273,7 +293,7 @@ class TrainingObjective:
             (self.data.in_channels, height, width),
             batch=self.latency_batch,
             device=self.device,
-            threads=self.training.threads,
+            threads=self.machine.threads,
         )
 
     def _fail(
@@ -287,7 +307,7 @@ class TrainingObjective:
         """Say on the trial why it fails; NaN makes Optuna fail it without ending the study."""
         release_memory(self.device)
         _logger.warning(f"Training {cell} failed. {reason}")
-        device = device_name(self.device, self.training.threads)
+        device = device_name(self.device, self.machine.threads)
         self._write(trial, cell, {**costs, "device": device, "seed": self.seed, "reason": reason})
         return math.nan if len(names) == 1 else (math.nan,) * len(names)
 
@@ -319,7 +339,7 @@ class TrainingObjective:
         if shared is not None:
             self._warn(shared)
         if not self.normalize_seconds:
-            own = device_name(self.device, self.training.threads)
+            own = device_name(self.device, self.machine.threads)
             others = other_devices(study, own)
             if others:
                 self._warn(
@@ -346,6 +366,7 @@ def _facts(result: TrainingResult) -> dict[str, Any]:
         "seed": result.seed,
         "epochs": result.epochs,
         "batch_size": result.batch_size,
+        "batch_norm": result.batch_norm,
         "peak_memory_bytes": result.peak_memory_bytes,
         "time_parts": dict(result.time_parts),
     }

@@ -6,6 +6,7 @@ Names are loaded when they are first used: configurations need no PyTorch.
 from importlib import import_module
 from typing import Any, TYPE_CHECKING
 
+from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 
 
@@ -32,6 +33,7 @@ _LAZY = {
 
 __all__ = [
     "ImageData",
+    "MachineConfig",
     "TrainedModel",
     "TrainingConfig",
     "TrainingResult",

@@ -1,13 +1,14 @@
 """Augmentation of whole batches by gathering pixels on the device (Sec. 6.1).
 
 Flips, translations and crops only move pixels: together they are one gather per batch. No image
-is handled alone, and nothing is copied between host and device.
+is handled alone, but for RandAugment, and nothing is copied between host and device.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torchvision.transforms.v2 import RandAugment
 
 from optuna_popnas.training.config import TrainingConfig
 
@@ -17,7 +18,7 @@ DRAWS = 7
 
 
 class Augmenter:
-    """Flip, translation, crop and cutout of many images at once.
+    """Flip, translation, crop, cutout and RandAugment of many images at once.
 
     A translation moves an image by a whole number of pixels and mirrors it at the border it
     leaves, as Keras does; a crop fills with zeros.
@@ -34,7 +35,8 @@ class Augmenter:
         self._cutout = config.cutout
         self._size = size
         self.moves = bool(self._flip or self._translation or self._crop)
-        self.active = bool(self.moves or self._cutout)
+        self._policy = RandAugment(config.rand_augment) if config.rand_augment else None
+        self.active = bool(self.moves or self._cutout or self._policy)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor | None:
         """Draw what happens to ``count`` images: ``(count, DRAWS)`` numbers in [0, 1).
@@ -83,7 +85,11 @@ class Augmenter:
             keep = ~inside if keep is None else keep & ~inside
         if keep is not None:
             result.mul_(keep[..., None])
-        return result
+        if self._policy is None:
+            return result
+        # Every image draws operations of its own, from PyTorch's global generator.
+        varied = [self._policy(image) for image in result.permute(0, 3, 1, 2)]
+        return torch.stack(varied).permute(0, 2, 3, 1)
 
     def _source(self, size: int, shift: Tensor, crop: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return, along one side, which pixel each pixel comes from, and which ones are kept."""

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import torch
 
-from optuna_popnas.training.config import TrainingConfig
+from optuna_popnas.training.config import MachineConfig
 
 
 #: Held by who reads or writes PyTorch's global generators.
@@ -45,12 +45,12 @@ def seeded_globals(seed: int, device: torch.device | None = None) -> Iterator[No
                 torch.cuda.set_rng_state(cuda_state, device)
 
 
-def precision(config: TrainingConfig, device: torch.device) -> torch.dtype:
+def precision(machine: MachineConfig, device: torch.device) -> torch.dtype:
     """Return the type that the network computes with."""
-    if device.type != "cuda" or config.precision == "float32":
+    if device.type != "cuda" or machine.precision == "float32":
         return torch.float32
-    if config.precision == "auto":
+    if machine.precision == "auto":
         # Since Ampere, GPUs compute with bfloat16; before, it is emulated.
         modern = torch.cuda.get_device_capability(device)[0] >= 8
         return torch.bfloat16 if modern else torch.float32
-    return torch.bfloat16 if config.precision == "bfloat16" else torch.float16
+    return torch.bfloat16 if machine.precision == "bfloat16" else torch.float16

@@ -1,4 +1,8 @@
-"""How a network is trained (Sec. 6.1 and appendix B of the thesis); loads without PyTorch."""
+"""How a network is trained (Sec. 6.1 and appendix B of the thesis); loads without PyTorch.
+
+:class:`TrainingConfig` is what is trained: it decides what a result means, is stored with it
+and compared. :class:`MachineConfig` is what a machine does it with, and never compared.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,86 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import fields
+from functools import wraps
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 
 OPTIMIZERS = ("adamw", "l2")
 METRICS = ("accuracy", "macro_f1")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 LAYOUTS = ("auto", "channels_last", "contiguous")
-NORMS = ("running", "epoch")
+NORMS = ("auto", "running", "epoch")
+
+_T = TypeVar("_T")
+
+# Steps from which the running averages of batch normalisation have forgotten their start.
+_RUNNING_FROM = 1000
 
 
+@dataclass(frozen=True)
+class MachineConfig:
+    """What a machine trains with: changes the speed of a training, not what it means.
+
+    Args:
+        precision: ``"float32"``, or CUDA autocast to ``"bfloat16"`` or ``"float16"``.
+            ``"auto"`` is bfloat16 where the GPU computes with it and float32 elsewhere.
+        layout: Memory layout of images, ``"channels_last"`` or ``"contiguous"``; ``"auto"``
+            takes what is faster on the device.
+        compile: Compile the network with ``torch.compile``. Pays for long trainings only.
+        cuda_graphs: On CUDA, replay each training step as one graph.
+        threads: Threads per training on a CPU; None leaves PyTorch's setting as it is.
+        readers: Processes that read images which do not fit in memory; None: one less than
+            there are cores, 0: the training reads them itself.
+
+    Raises:
+        ValueError: A value is out of its range.
+    """
+
+    precision: str = "auto"
+    layout: str = "auto"
+    compile: bool = False
+    cuda_graphs: bool = False
+    threads: int | None = 1
+    readers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads is not None:
+            _check_integer("threads", self.threads, 1)
+        if self.readers is not None:
+            _check_integer("readers", self.readers, 0)
+        _check_choice("precision", self.precision, PRECISIONS)
+        _check_choice("layout", self.layout, LAYOUTS)
+        for name in ("compile", "cuda_graphs"):
+            _check_bool(name, getattr(self, name))
+        if self.compile and self.cuda_graphs:
+            raise ValueError(
+                "`compile` and `cuda_graphs` must not both be set, but got True and True. "
+                "Choose one of them."
+            )
+
+
+def _refuse_machine_settings(cls: type[_T]) -> type[_T]:
+    """Make a class say where the settings of machines are, if it is given one."""
+    original: Any = cls.__init__
+
+    @wraps(original)
+    def init(self: _T, *arguments: Any, **settings: Any) -> None:
+        for name in settings:
+            if name in MachineConfig.__dataclass_fields__:
+                raise TypeError(
+                    f"`{name}` must be a setting of the machine, but got it for the training. "
+                    f"Use MachineConfig({name}={settings[name]!r})."
+                )
+        original(self, *arguments, **settings)
+
+    setattr(cls, "__init__", init)  # noqa: B010
+    return cls
+
+
+@_refuse_machine_settings
 @dataclass(frozen=True)
 class TrainingConfig:
     """Settings of one training. The defaults are those of the thesis' experiments (Sec. 6.1).
@@ -30,7 +100,7 @@ class TrainingConfig:
             batches that respect it, all of the same size.
         learning_rate: The learning rate at the start of each cosine period.
         optimizer: ``"adamw"`` (decoupled weight decay) or ``"l2"`` (Adam, and ``weight_decay``
-            times the weights is added to the gradient).
+            times the weights of convolutions and classifiers is added to the gradient).
         weight_decay: Factor of either. AdamW of PyTorch multiplies it by the learning rate: 0.05
             here is the thesis' 5e-4. A Keras L2 factor of x is 2 x here.
         restart_epochs: Length of the first cosine period in epochs (T0); None keeps the
@@ -51,18 +121,16 @@ class TrainingConfig:
             accuracy is their mean, its standard error is recorded.
         batch_norm: What validation uses: ``"running"`` averages (momentum 0.01), or the averages
             over the last ``"epoch"`` alone. The latter suits trainings of a few hundred steps,
-            in which running averages still hold their initial values.
+            in which running averages still hold their initial values; ``"auto"`` takes it for
+            trainings of less than 1,000 steps.
         ema_decay: What validation uses: 0 the weights as they are, else their exponential moving
             average with this decay per step.
-        precision: ``"float32"``, or CUDA autocast to ``"bfloat16"`` or ``"float16"``.
-            ``"auto"`` is bfloat16 where the GPU computes with it and float32 elsewhere.
-        layout: Memory layout of images, ``"channels_last"`` or ``"contiguous"``; ``"auto"``
-            takes what is faster on the device.
-        compile: Compile the network with ``torch.compile``. Pays for long trainings only.
-        cuda_graphs: On CUDA, replay each training step as one graph.
-        threads: Threads per training on a CPU; None leaves PyTorch's setting as it is.
-        readers: Processes that read images which do not fit in memory; None: one less than
-            there are cores, 0: the training reads them itself.
+        warmup_epochs: Epochs in which the learning rate rises from 0, before the first period.
+        mixup: Each image is mixed with another one, by a share drawn from Beta(mixup, mixup), as
+            is the loss; 0 for none.
+        rand_augment: Operations of RandAugment for each image (torchvision, magnitude 9); 0 for
+            none.
+        fit_periods: Stretch the cosine periods so that the last one ends with the training.
 
     Raises:
         ValueError: A value is out of its range.
@@ -86,25 +154,20 @@ class TrainingConfig:
     metric: str = "accuracy"
     folds: int = 1
     seeds: int = 1
-    batch_norm: str = "running"
+    batch_norm: str = "auto"
     ema_decay: float = 0.0
-    precision: str = "auto"
-    layout: str = "auto"
-    compile: bool = False
-    cuda_graphs: bool = False
-    threads: int | None = 1
-    readers: int | None = None
+    warmup_epochs: int = 0
+    mixup: float = 0.0
+    rand_augment: int = 0
+    fit_periods: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "folds", "seeds"):
             _check_integer(name, getattr(self, name), 1)
-        for name in ("crop", "cutout"):
+        for name in ("crop", "cutout", "warmup_epochs", "rand_augment"):
             _check_integer(name, getattr(self, name), 0)
-        if self.readers is not None:
-            _check_integer("readers", self.readers, 0)
-        for name in ("restart_epochs", "threads"):
-            if getattr(self, name) is not None:
-                _check_integer(name, getattr(self, name), 1)
+        if self.restart_epochs is not None:
+            _check_integer("restart_epochs", self.restart_epochs, 1)
         _check_number("learning_rate", self.learning_rate, 0.0, math.inf, open_low=True)
         _check_number("weight_decay", self.weight_decay, 0.0, math.inf)
         _check_number("restart_factor", self.restart_factor, 1.0, math.inf)
@@ -115,18 +178,14 @@ class TrainingConfig:
         _check_number("ema_decay", self.ema_decay, 0.0, 1.0, open_high=True)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("metric", self.metric, METRICS)
-        _check_choice("precision", self.precision, PRECISIONS)
-        _check_choice("layout", self.layout, LAYOUTS)
         _check_choice("batch_norm", self.batch_norm, NORMS)
-        for name in ("flip", "compile", "cuda_graphs"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(
-                    f"`{name}` must be True or False, but got {getattr(self, name)!r}."
-                )
-        if self.compile and self.cuda_graphs:
+        _check_number("mixup", self.mixup, 0.0, math.inf)
+        for name in ("flip", "fit_periods"):
+            _check_bool(name, getattr(self, name))
+        if self.warmup_epochs >= self.epochs:
             raise ValueError(
-                "`compile` and `cuda_graphs` must not both be set, but got True and True. "
-                "Choose one of them."
+                f"`warmup_epochs` must be below `epochs`, {self.epochs}, "
+                f"but got {self.warmup_epochs}. Warm up for fewer epochs."
             )
         self._check_class_weights()
 
@@ -144,6 +203,12 @@ class TrainingConfig:
             f"but got {weights!r}."
         )
 
+    def norms(self, steps_per_epoch: int) -> str:
+        """Return ``batch_norm``, with ``"auto"`` decided by the number of steps."""
+        if self.batch_norm != "auto":
+            return self.batch_norm
+        return "running" if self.epochs * steps_per_epoch >= _RUNNING_FROM else "epoch"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values; :meth:`from_dict` is the inverse."""
         values = asdict(self)
@@ -155,9 +220,13 @@ class TrainingConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
         """Return the configuration with these settings, as :meth:`to_dict` gave them.
 
+        Settings of machines, which older versions stored with them, are left out.
+
         Raises:
             ValueError: A name is not that of a setting, or a value is out of range.
         """
+        machine = {*MachineConfig.__dataclass_fields__, "kernels"}
+        values = {name: value for name, value in values.items() if name not in machine}
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
@@ -166,32 +235,6 @@ class TrainingConfig:
                 f"but got {unknown[0]!r}."
             )
         return cls(**values)
-
-
-def learning_rates(config: TrainingConfig, steps_per_epoch: int) -> npt.NDArray[np.float64]:
-    """Return the learning rate of every step: cosine decay with restarts (Sec. 6.1).
-
-    The rate falls within each period as half a cosine; the first period lasts
-    ``restart_epochs`` epochs, each other ``restart_factor`` times the one before.
-
-    Returns:
-        ``(epochs * steps_per_epoch,)`` array.
-    """
-    steps = config.epochs * steps_per_epoch
-    if config.restart_epochs is None:
-        return np.full(steps, config.learning_rate)
-    rates = np.empty(steps)
-    start, length, peak = 0.0, float(config.restart_epochs * steps_per_epoch), 1.0
-    step = np.arange(steps, dtype=np.float64)
-    while start < steps:
-        inside = (step >= start) & (step < start + length)
-        cosine = 0.5 * (1.0 + np.cos(np.pi * (step[inside] - start) / length))
-        low = config.final_learning_rate
-        rates[inside] = config.learning_rate * peak * (low + (1.0 - low) * cosine)
-        start += length
-        length *= config.restart_factor
-        peak *= config.restart_decay
-    return rates
 
 
 def _check_integer(name: str, value: object, low: int) -> None:
@@ -215,6 +258,11 @@ def _check_number(
     above = f"greater than {low:g}" if open_low else f"at least {low:g}"
     below = "" if high == math.inf else f" and {'below' if open_high else 'at most'} {high:g}"
     raise ValueError(f"`{name}` must be a number {above}{below}, but got {value!r}.")
+
+
+def _check_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ValueError(f"`{name}` must be True or False, but got {value!r}.")
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

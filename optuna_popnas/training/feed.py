@@ -16,6 +16,7 @@ from torch import Tensor
 
 from optuna_popnas._failures import MachineFailure
 from optuna_popnas.training.augment import Augmenter
+from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import Images
 from optuna_popnas.training.device import affinity
@@ -33,6 +34,7 @@ class Feed:
         labels: ``(N,)`` their classes.
         indices: Which images to train on.
         config: Batch size and augmentation.
+        machine: Memory layout and reading processes.
         device: Where batches are needed.
         generators: One per network, on the device: the orders and augmentations they see.
 
@@ -49,6 +51,7 @@ class Feed:
         labels: npt.NDArray[np.int64],
         indices: npt.NDArray[np.int64],
         config: TrainingConfig,
+        machine: MachineConfig,
         device: torch.device,
         generators: Sequence[torch.Generator],
     ) -> None:
@@ -63,7 +66,7 @@ class Feed:
         self._augmenter = Augmenter(config, (height, width))
         pixels = len(generators) * height * width * channels
         self.gathered = min(max(_CHUNK[device.type] // (4 * self.batch * pixels), 1), self.steps)
-        self._channels_last = config.layout != "contiguous"
+        self._channels_last = machine.layout != "contiguous"
         self._labels = torch.from_numpy(labels[indices]).to(device)
         self._images: Tensor | None = None
         self._loader: _Loader | None = None
@@ -72,7 +75,7 @@ class Feed:
             self._images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
         else:
             self.gathered = 1
-            self._loader = _Loader(images, indices, config.readers, device)
+            self._loader = _Loader(images, indices, machine.readers, device)
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of one epoch.

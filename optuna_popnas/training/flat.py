@@ -53,6 +53,11 @@ class FlatParameters:
         for parameter in self.parameters:
             parameter.grad = None
 
+    def kernels(self) -> Tensor:
+        """Return 1 where the flat tensor holds weights of convolutions or classifiers, else 0."""
+        marks = [torch.full((p.numel(),), float(p.dim() > 1)) for p in self.parameters]
+        return torch.cat(marks).to(self.flat.device)
+
     def release(self) -> None:
         """Give every parameter its own memory again."""
         for parameter in self.parameters:
@@ -62,13 +67,16 @@ class FlatParameters:
 def make_optimizer(
     flat: nn.Parameter, config: TrainingConfig, learning_rate: float | Tensor
 ) -> torch.optim.Optimizer:
-    """Return the fused optimiser of one tensor (Sec. 6.1: AdamW; appendix B: L2 instead)."""
+    """Return the fused optimiser of one tensor (Sec. 6.1: AdamW; appendix B: L2 instead).
+
+    The gradient of L2, which is of kernels alone, is left to the caller.
+    """
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     capturable = isinstance(learning_rate, Tensor)
     return kind(
         [flat],
         lr=learning_rate,
-        weight_decay=config.weight_decay,
+        weight_decay=config.weight_decay if config.optimizer == "adamw" else 0.0,
         fused=True,
         capturable=capturable,
     )

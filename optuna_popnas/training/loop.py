@@ -22,7 +22,7 @@ from torch import Tensor
 from optuna_popnas.training.backend import epoch_seed
 from optuna_popnas.training.backend import precision
 from optuna_popnas.training.backend import seeded_globals
-from optuna_popnas.training.config import learning_rates
+from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.image_data import Images
@@ -38,6 +38,7 @@ from optuna_popnas.training.loss import Loss
 from optuna_popnas.training.metrics import measure
 from optuna_popnas.training.metrics import Metrics
 from optuna_popnas.training.norms import BatchNorms
+from optuna_popnas.training.schedule import learning_rates
 
 
 # Pixels per validation batch: on a CPU activations stay in its cache, a GPU is kept busy.
@@ -63,7 +64,8 @@ class Training:
         network: Maps ``(N, C, H, W)`` to logits ``(N, K)``; a stack maps ``(N, S * C, H, W)`` to
             ``(N, S, K)``. It is moved to the device and changed.
         data: The images.
-        config: Settings.
+        config: What is trained.
+        machine: What it is trained with.
         split: Which images are trained on and which validate.
         device: Where to train.
         seeds: One seed per network: of its batches and augmentation.
@@ -83,17 +85,19 @@ class Training:
         config: TrainingConfig,
         split: Split,
         *,
+        machine: MachineConfig,
         device: torch.device,
         seeds: Sequence[int],
     ) -> None:
         self.config = config
+        self.machine = machine
         self.device = device
         self.seeds = tuple(seeds)
         self.epoch = 0
-        self.clock = Clock(device, config.threads)
+        self.clock = Clock(device, machine.threads)
         self._data = data
         self._format = (
-            torch.contiguous_format if config.layout == "contiguous" else torch.channels_last
+            torch.contiguous_format if machine.layout == "contiguous" else torch.channels_last
         )
         self.network = network.to(device).to(memory_format=self._format)
         self._norms = BatchNorms(self.network)
@@ -101,24 +105,35 @@ class Training:
         self._flat = FlatParameters(self.network)
         self._average = self._flat.flat.detach().clone() if config.ema_decay else None
         self._generators = [torch.Generator(device) for _ in seeds]
-        self._feed = Feed(data.images, data.labels, split.train, config, device, self._generators)
+        self._feed = Feed(
+            data.images, data.labels, split.train, config, machine, device, self._generators
+        )
         self.steps, self.batch = self._feed.steps, self._feed.batch
         self._validation = self._validation_feed(data.images, split.validation)
         self._validation_labels = data.labels[split.validation]
         self._rates = learning_rates(config, self.steps)
+        self._norms.by_epoch = self.batch_norm == "epoch"
         self._loss = Loss(config, data, split, self.network, device)
         network_config = getattr(network, "config", None)
         self._drops_paths = network_config is not None and network_config.drop_path > 0
         self._report_progress: Any = getattr(network, "set_progress", None)
         self._total = torch.zeros(len(self.seeds), device=device)
-        self._precision = precision(config, device)
+        self._precision = precision(machine, device)
         self._scaler = torch.amp.GradScaler(enabled=self._precision is torch.float16)
-        graphs = config.cuda_graphs and device.type == "cuda"
+        self._penalty: Tensor | None = None
+        if config.optimizer == "l2" and config.weight_decay:
+            self._penalty = self._flat.kernels() * config.weight_decay
+        graphs = machine.cuda_graphs and device.type == "cuda"
+        self._mixup = None
+        if config.mixup:
+            if graphs:
+                raise ValueError("`cuda_graphs` must not be set with `mixup`. Leave one out.")
+            self._mixup = torch.distributions.Beta(config.mixup, config.mixup)
         rate = float(self._rates[0])
         self._optimizer = make_optimizer(
             self._flat.flat, config, torch.tensor(rate, device=device) if graphs else rate
         )
-        self._call: Any = torch.compile(self.network) if config.compile else self.network
+        self._call: Any = torch.compile(self.network) if machine.compile else self.network
         self._graph: GraphedStep | None = None
         self._warm_up()
         if graphs:
@@ -127,6 +142,11 @@ class Training:
                 self._graph = GraphedStep(self._step, *self._feed.first_batch())
             self._restore_after_warm_up()
 
+    @property
+    def batch_norm(self) -> str:
+        """Which averages validation uses: ``"running"`` or ``"epoch"``."""
+        return self.config.norms(self.steps)
+
     def run_epoch(self) -> Epoch:
         """Train for one epoch."""
         rates = self._rates[self.epoch * self.steps : (self.epoch + 1) * self.steps]
@@ -134,7 +154,7 @@ class Training:
             self.network.train()
             self._total.zero_()
             begin = self.clock.now()
-            self._norms.begin(self.config)
+            self._norms.begin()
             for step, (images, labels) in enumerate(self._feed.epoch()):
                 self._set_progress(self.epoch * self.steps + step, float(rates[step]))
                 if self._graph is None:
@@ -143,7 +163,7 @@ class Training:
                     self._graph(images, labels)
                 if self._average is not None:
                     self._average.lerp_(self._flat.flat.detach(), self._average_weight(step))
-            self._norms.end(self.config, self.steps)
+            self._norms.end(self.steps)
             seconds = self.clock.now() - begin
         self.epoch += 1
         return Epoch(tuple((self._total / self.steps).tolist()), seconds)
@@ -240,20 +260,34 @@ class Training:
         return self.network.eval()
 
     def _step(self, images: Tensor, labels: Tensor) -> None:
+        share, order = 1.0, None
+        if self._mixup is not None:
+            share, order = float(self._mixup.sample()), torch.randperm(len(images))
+            images = torch.lerp(images[order], images, share)
         with self._autocast():
             outputs = self._call(images)
         losses = self._loss(outputs, labels)
+        if order is not None:
+            losses = share * losses + (1.0 - share) * self._loss(outputs, labels[order])
         self._total += losses.detach()
         loss = losses.sum()
         if self._scaler.is_enabled():
             torch.autograd.backward(self._scaler.scale(loss))
             self._flat.gather_gradients()
+            self._scaler.unscale_(self._optimizer)
+            self._add_penalty()
             self._scaler.step(self._optimizer)
             self._scaler.update()
         else:
             torch.autograd.backward(loss)
             self._flat.gather_gradients()
+            self._add_penalty()
             self._optimizer.step()
+
+    def _add_penalty(self) -> None:
+        """Add the gradient of L2 on kernels; Keras' layers have none on biases and norms."""
+        if self._penalty is not None and self._flat.flat.grad is not None:
+            self._flat.flat.grad.addcmul_(self._flat.flat.detach(), self._penalty)
 
     def _set_progress(self, step: int, rate: float) -> None:
         group = self._optimizer.param_groups[0]
@@ -291,7 +325,7 @@ class Training:
         networks = len(self.seeds)
         self.network.eval()
         found = []
-        with self._averaged(), cpu_threads(self.device, self.config.threads):
+        with self._averaged(), cpu_threads(self.device, self.machine.threads):
             with torch.inference_mode(), self._autocast():
                 for images in feed:
                     if networks > 1:
@@ -309,7 +343,7 @@ class Training:
             indices,
             self.device,
             max(_VALIDATION_PIXELS[self.device.type] // (height * width), 1),
-            self.config.readers,
+            self.machine.readers,
             self._format is torch.channels_last,
         )
 
@@ -329,7 +363,7 @@ class Training:
             generator.manual_seed(epoch_seed(seed, self.epoch))
         # Dropout and drop path draw from the global generators.
         seed = epoch_seed(self.seeds[0], self.epoch)
-        with cpu_threads(self.device, self.config.threads), seeded_globals(seed, self.device):
+        with cpu_threads(self.device, self.machine.threads), seeded_globals(seed, self.device):
             yield
 
     @contextmanager

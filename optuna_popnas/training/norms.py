@@ -5,8 +5,6 @@ from __future__ import annotations
 from torch import nn
 from torch import Tensor
 
-from optuna_popnas.training.config import TrainingConfig
-
 
 class BatchNorms:
     """All batch normalisation layers of a network.
@@ -14,9 +12,13 @@ class BatchNorms:
     Args:
         network: The network. Its layers stop counting batches until :meth:`restore`: that is an
             operation per layer and step, for a number that nothing here needs.
+
+    Attributes:
+        by_epoch: Whether averages are taken over each epoch alone.
     """
 
     def __init__(self, network: nn.Module) -> None:
+        self.by_epoch = False
         self._layers = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
         self._means = [m.running_mean for m in self._layers if m.running_mean is not None]
         self._variances = [m.running_var for m in self._layers if m.running_var is not None]
@@ -42,19 +44,19 @@ class BatchNorms:
                         conv.bias.requires_grad_(False)
                         self._biases.append(conv.bias)
 
-    def begin(self, config: TrainingConfig) -> None:
+    def begin(self) -> None:
         """Prepare for an epoch."""
-        if config.batch_norm == "epoch":
+        if self.by_epoch:
             for tensor in (*self._means, *self._variances):
                 tensor.zero_()
 
-    def end(self, config: TrainingConfig, steps: int) -> None:
+    def end(self, steps: int) -> None:
         """Finish an epoch of so many steps.
 
         A running average that starts at zero holds ``1 - (1 - momentum) ** steps`` of its full
         weight; dividing by it gives an average over this epoch alone.
         """
-        if config.batch_norm != "epoch":
+        if not self.by_epoch:
             return
         for layer, mean, variance in zip(self._layers, self._means, self._variances):
             momentum = 0.1 if layer.momentum is None else layer.momentum

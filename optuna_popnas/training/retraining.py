@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 import hashlib
 import math
 from pathlib import Path
@@ -22,6 +23,7 @@ from optuna_popnas.training.checkpoint import pack
 from optuna_popnas.training.checkpoint import read_tensors
 from optuna_popnas.training.checkpoint import unpack
 from optuna_popnas.training.checkpoint import write_tensors
+from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.image_data import Split
@@ -33,8 +35,8 @@ from optuna_popnas.training.trainer import seeded_network
 from optuna_popnas.training.trainer import TrainingDiverged
 
 
-#: The thesis' final training (Sec. 6.3): periods of 2, 4, ... 128 epochs, 254 in all.
-FINAL_TRAINING = TrainingConfig(epochs=254, restart_epochs=2, threads=None)
+#: What the thesis' final training changes (L1262): periods of 2, 4, ... 128 epochs, 254 in all.
+FINAL_CHANGES: dict[str, Any] = {"epochs": 254, "restart_epochs": 2, "folds": 1, "seeds": 1}
 
 #: Name of the checkpoint in the folder of a training.
 CHECKPOINT = "checkpoint.safetensors"
@@ -42,8 +44,15 @@ CHECKPOINT = "checkpoint.safetensors"
 _FORMAT = "optuna-popnas checkpoint"
 _VERSION = 1
 _SAMPLES = 64
-# Settings that change the speed of a training but nothing of its result's meaning.
-_FREE_SETTINGS = ("threads", "readers", "compile", "cuda_graphs")
+
+
+def final_training(search: TrainingConfig | None = None) -> TrainingConfig:
+    """Return the settings of a final training: those of the search, with its own E and T0.
+
+    Args:
+        search: How cells were trained in the search; the thesis' settings if left out.
+    """
+    return replace(search or TrainingConfig(), **FINAL_CHANGES)
 
 
 class RetrainEpoch(NamedTuple):
@@ -83,6 +92,7 @@ def retrain(
     *,
     network: NetworkConfig | None = None,
     training: TrainingConfig | None = None,
+    machine: MachineConfig | None = None,
     parameters: tuple[int, int] | None = None,
     folder: str | Path | None = None,
     resume: bool = True,
@@ -102,7 +112,8 @@ def retrain(
         cell: The cell, such as ``select(study).cell``.
         data: Images; with a test set, the model is tested on it at the end.
         network: Size and options of the final network; the thesis' if left out.
-        training: Settings; those of Sec. 6.3 (254 epochs, T0 = 2) if left out.
+        training: How it is trained; :func:`final_training` if left out.
+        machine: What it is trained with; all cores of a CPU if left out.
         parameters: Smallest and largest number of parameters of the network: its filters, and
             if need be its normal cells, are changed to fit.
         folder: Where checkpoints and, at the end, the model are written (``model.safetensors``,
@@ -123,7 +134,8 @@ def retrain(
         TrainingDiverged: The loss was not finite.
     """
     config = network or NetworkConfig()
-    settings = training or FINAL_TRAINING
+    settings = training or final_training()
+    machine = machine or MachineConfig(threads=None)
     config.check_image_size(data.image_size)
     for name in ("folds", "seeds"):
         if getattr(settings, name) != 1:
@@ -163,7 +175,7 @@ def retrain(
         cell, config, in_channels=data.in_channels, classes=data.classes, seed=seed
     )
     where = resolve_device(device)
-    job = Training(module, data, settings, split, device=where, seeds=(seed,))
+    job = Training(module, data, settings, split, machine=machine, device=where, seeds=(seed,))
     progress = _Progress()
     if saved is not None:
         job.load_state_dict(saved["state"])
@@ -184,7 +196,7 @@ def retrain(
         job.load_state_dict({**job.state_dict(), **progress.best})
     figures = _figures(job, data, progress, all_images=all_images)
     figures["setup_seconds"] = setup_seconds
-    figures["device"] = device_name(where, settings.threads)
+    figures["device"] = device_name(where, machine.threads)
     figures["seed"] = seed
     trained = job.finish()
     assert isinstance(trained, Network)
@@ -266,6 +278,7 @@ def _figures(
     figures["epochs"] = job.epoch
     figures["batch_size"] = job.batch
     figures["train_seconds"] = progress.seconds
+    figures["batch_norm"] = job.batch_norm
     figures["clock"] = job.clock.name
     return figures
 
@@ -300,6 +313,7 @@ def _read_checkpoint(path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
             f"Checkpoint {str(path)!r} must be one of a training, but it is "
             f"{found.get('format')!r}. Choose another folder."
         )
+    found["training"] = TrainingConfig.from_dict(found["training"]).to_dict()
     for name in ("cell", "network", "training", "seed", "all_images", "data", "images"):
         here, there = _difference(facts[name], found[name])
         if here != there:
@@ -313,12 +327,8 @@ def _read_checkpoint(path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _difference(here: Any, there: Any) -> tuple[Any, Any]:
-    """Return the two values; of mappings, only the settings that differ and matter."""
+    """Return the two values; of mappings, only the settings that differ."""
     if not isinstance(here, dict):
         return here, there
-    keys = [
-        key
-        for key in {**here, **there}
-        if key not in _FREE_SETTINGS and here.get(key) != there.get(key)
-    ]
+    keys = [key for key in {**here, **there} if here.get(key) != there.get(key)]
     return {key: here.get(key) for key in keys}, {key: there.get(key) for key in keys}

@@ -20,6 +20,7 @@ from optuna_popnas.networks.network import Network
 from optuna_popnas.space import Cell
 from optuna_popnas.training.backend import GLOBALS
 from optuna_popnas.training.backend import seeded_globals
+from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.device import device_name
@@ -57,6 +58,7 @@ class TrainingResult:
         seed: The seed; networks of a stack have this one and those after it.
         epochs: Epochs that were trained.
         batch_size: Images per step.
+        batch_norm: Which averages validation used: ``"running"`` or ``"epoch"``.
         peak_memory_bytes: The most memory that the training took.
         time_parts: ``train_seconds`` of everything that was trained, ``validation_seconds``,
             ``setup_seconds`` (building the network, moving data, warm-up) and ``clock``. The
@@ -78,6 +80,7 @@ class TrainingResult:
     seed: int
     epochs: int
     batch_size: int
+    batch_norm: str
     peak_memory_bytes: int
     time_parts: dict[str, float | str]
     diverged_epoch: int | None = None
@@ -96,6 +99,7 @@ class _Fold:
     diverged_epoch: int | None = None
     clock: str = ""
     batch: int = 0
+    batch_norm: str = ""
     network: nn.Module | None = None
 
 
@@ -113,6 +117,7 @@ def start_training(
     network: NetworkConfig,
     training: TrainingConfig,
     *,
+    machine: MachineConfig | None = None,
     seeds: Sequence[int] = (0,),
     fold: int = 0,
     device: str | torch.device | None = None,
@@ -124,6 +129,7 @@ def start_training(
         data: Images.
         network: How the network is made of the cell.
         training: How it is trained.
+        machine: What it is trained with.
         seeds: One per network; more than one are trained as a stack.
         fold: Which split of the data.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
@@ -138,7 +144,15 @@ def start_training(
     ]
     module = networks[0] if len(networks) == 1 else StackedNetwork(networks)
     where = resolve_device(device)
-    return Training(module, data, training, split, device=where, seeds=seeds)
+    return Training(
+        module,
+        data,
+        training,
+        split,
+        machine=machine or MachineConfig(),
+        device=where,
+        seeds=seeds,
+    )
 
 
 def train_cell(
@@ -147,6 +161,7 @@ def train_cell(
     network: NetworkConfig | None = None,
     training: TrainingConfig | None = None,
     *,
+    machine: MachineConfig | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
@@ -161,6 +176,7 @@ def train_cell(
         data: Images, see :func:`optuna_popnas.load_dataset`.
         network: How the network is made of the cell.
         training: How it is trained.
+        machine: What it is trained with: threads, number format, memory layout.
         seed: Seed of weights, batches and augmentation.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
         on_epoch: Called after each epoch with its number, from 1, and the validation accuracy.
@@ -174,13 +190,14 @@ def train_cell(
     """
     network = network or NetworkConfig()
     training = training or TrainingConfig()
+    machine = machine or MachineConfig()
     where = resolve_device(device)
     load_lazy_parts()
     memory = PeakMemory(where)
     seeds = tuple(range(seed, seed + training.seeds))
     groups = seed_groups(seeds, cell, network)
     folds = [
-        _train_fold(cell, data, network, training, group, fold, where, on_epoch)
+        _train_fold(cell, data, network, training, machine, group, fold, where, on_epoch)
         for fold in range(training.folds)
         for group in groups
     ]
@@ -209,10 +226,11 @@ def train_cell(
         parameters=int(costs.parameters[0]),
         flops=int(costs.flops[0]),
         cells_built=_cells_built(module),
-        device=device_name(where, training.threads),
+        device=device_name(where, machine.threads),
         seed=seed,
         epochs=max(len(fold.losses) for fold in folds),
         batch_size=folds[0].batch,
+        batch_norm=folds[0].batch_norm,
         peak_memory_bytes=memory.read(),
         time_parts={
             "train_seconds": seconds,
@@ -238,6 +256,7 @@ def probe_cell(
     network: NetworkConfig | None = None,
     training: TrainingConfig | None = None,
     *,
+    machine: MachineConfig | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
 ) -> float:
@@ -250,6 +269,7 @@ def probe_cell(
         data: Images.
         network: How the network is made of the cell.
         training: How it would be trained.
+        machine: What it would be trained with.
         seed: Seed of weights, batches and augmentation.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
 
@@ -261,7 +281,7 @@ def probe_cell(
     where = resolve_device(device)
     seeds = tuple(range(seed, seed + config.seeds))
     group = seed_groups(seeds, cell, network)[0]
-    run = start_training(cell, data, network, config, seeds=group, device=where)
+    run = start_training(cell, data, network, config, machine=machine, seeds=group, device=where)
     total = config.epochs * run.steps
     steps = min(max(total // 100, _PROBE_STEPS[0]), _PROBE_STEPS[1])
     return run.probe(steps) * total / len(run.seeds)
@@ -272,14 +292,18 @@ def _train_fold(
     data: ImageData,
     network: NetworkConfig,
     config: TrainingConfig,
+    machine: MachineConfig,
     seeds: tuple[int, ...],
     fold: int,
     device: torch.device,
     on_epoch: Callable[[int, float], None] | None,
 ) -> _Fold:
     begin = time.perf_counter()
-    training = start_training(cell, data, network, config, seeds=seeds, fold=fold, device=device)
+    training = start_training(
+        cell, data, network, config, machine=machine, seeds=seeds, fold=fold, device=device
+    )
     result = _Fold(clock=training.clock.name, batch=training.batch)
+    result.batch_norm = training.batch_norm
     result.setup_seconds = time.perf_counter() - begin
     for _ in range(config.epochs):
         epoch = training.run_epoch()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 import math
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import nn
 from torch import Tensor
 
 from optuna_popnas import Cell
+from optuna_popnas import MachineConfig
 from optuna_popnas import MachineFailure
 from optuna_popnas import NetworkConfig
 from optuna_popnas import POPNASSampler
@@ -34,7 +34,7 @@ NETWORK = NetworkConfig(motifs=2, normal_cells=1, filters=4)
 QUICK = TrainingConfig(epochs=2, batch_norm="epoch")
 ATTRIBUTES = {
     "cell", "learning_curve", "train_loss", "parameters", "flops", "cells_built", "device",
-    "total_cells", "seed", "epochs", "batch_size", "peak_memory_bytes", "time_parts",
+    "total_cells", "seed", "epochs", "batch_size", "batch_norm", "peak_memory_bytes", "time_parts",
 }  # fmt: skip
 
 
@@ -268,9 +268,8 @@ def test_a_damaged_image_is_no_fault_of_the_cell(digits: ImageData) -> None:
     data = ImageData("damaged", Damaged(), digits.labels, digits.class_names)
     study = optuna.create_study(directions=["maximize", "minimize"])
     study.enqueue_trial(params(ONE))
-    training = replace(QUICK, readers=0)
     with pytest.raises(MachineFailure, match="cannot be read.*'cat.png' must be readable"):
-        study.optimize(make(data, training=training), n_trials=1)
+        study.optimize(make(data, machine=MachineConfig(readers=0)), n_trials=1)
 
 
 def test_limits_prune_before_training_or_mark_after_it(digits: ImageData) -> None:

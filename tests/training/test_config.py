@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 
-from optuna_popnas.training.config import learning_rates
+from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
+from tests.training.configs import configs
 
 
 def test_defaults_are_those_of_the_thesis() -> None:
@@ -18,30 +18,6 @@ def test_defaults_are_those_of_the_thesis() -> None:
     assert (config.optimizer, config.weight_decay) == ("adamw", 0.05)
     assert (config.restart_epochs, config.restart_factor) == (3, 2.0)
     assert (config.flip, config.translation) == (True, 0.125)
-
-
-@pytest.mark.parametrize("steps", [1, 7])
-def test_learning_rates_restart_after_3_and_9_of_21_epochs(steps: int) -> None:
-    rates = learning_rates(TrainingConfig(), steps)
-    assert rates.shape == (21 * steps,)
-    expected = []
-    for step in range(21 * steps):
-        epoch = step / steps
-        start, length = next((s, n) for s, n in ((0, 3), (3, 6), (9, 12)) if epoch < s + n)
-        expected.append(0.01 * 0.5 * (1 + math.cos(math.pi * (epoch - start) / length)))
-    np.testing.assert_allclose(rates, expected, rtol=1e-12)
-
-
-def test_learning_rates_options() -> None:
-    constant = learning_rates(TrainingConfig(restart_epochs=None, epochs=4), 5)
-    np.testing.assert_array_equal(constant, np.full(20, 0.01))
-    config = TrainingConfig(
-        epochs=4, restart_epochs=1, restart_factor=1.0, restart_decay=0.5, final_learning_rate=0.1
-    )
-    rates = learning_rates(config, 100)
-    np.testing.assert_allclose(rates[::100], [0.01, 0.005, 0.0025, 0.00125])
-    assert rates[99] == pytest.approx(0.001, rel=0.01)
-    assert rates.min() > 0.1 * 0.00125
 
 
 @pytest.mark.parametrize(
@@ -63,19 +39,23 @@ def test_learning_rates_options() -> None:
         ("class_weights", (), "`class_weights` must be None"),
         ("flip", 1, "`flip` must be True or False, but got 1."),
         ("restart_epochs", 0, "`restart_epochs` must be an integer of at least 1"),
+        ("warmup_epochs", 21, "`warmup_epochs` must be below `epochs`, 21, but got 21."),
+        ("mixup", -0.1, "`mixup` must be a number at least 0"),
+        ("rand_augment", -1, "`rand_augment` must be an integer of at least 0"),
+        ("fit_periods", 1, "`fit_periods` must be True or False"),
         ("readers", -1, "`readers` must be an integer of at least 0"),
     ],
 )
 def test_bad_settings(name: str, value: Any, text: str) -> None:
     with pytest.raises(ValueError) as error:
-        TrainingConfig(**{name: value})
+        configs(**{name: value})
     assert str(error.value).startswith(text)
     assert "\n" not in str(error.value)
 
 
 def test_compile_and_graphs_exclude_each_other() -> None:
     with pytest.raises(ValueError, match="must not both be set"):
-        TrainingConfig(compile=True, cuda_graphs=True)
+        MachineConfig(compile=True, cuda_graphs=True)
 
 
 def test_json_values_and_back() -> None:
@@ -85,3 +65,31 @@ def test_json_values_and_back() -> None:
     assert TrainingConfig.from_dict(values) == config
     with pytest.raises(ValueError, match="but got 'epoch'"):
         TrainingConfig.from_dict({"epoch": 3})
+
+
+def test_settings_of_older_versions_are_read() -> None:
+    """Machine settings were once stored with what is trained."""
+    values = {"epochs": 9, "threads": 4, "kernels": "auto", "layout": "auto", "readers": None}
+    assert TrainingConfig.from_dict(values) == TrainingConfig(epochs=9)
+
+
+def test_settings_of_the_machine_have_a_place_of_their_own() -> None:
+    with pytest.raises(
+        TypeError, match=r"must be a setting of the machine.*MachineConfig\(threads=2\)"
+    ):
+        TrainingConfig(threads=2)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "settings, steps_per_epoch, expected",
+    [
+        ({"epochs": 9}, 111, "epoch"),
+        ({"epochs": 10}, 100, "running"),
+        ({"epochs": 9, "batch_norm": "running"}, 1, "running"),
+        ({"epochs": 900, "batch_norm": "epoch"}, 100, "epoch"),
+    ],
+)
+def test_averages_of_normalisation_by_the_number_of_steps(
+    settings: dict[str, Any], steps_per_epoch: int, expected: str
+) -> None:
+    assert TrainingConfig(**settings).norms(steps_per_epoch) == expected

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.feed import Feed
 from optuna_popnas.training.feed import ValidationFeed
+from tests.training.configs import configs
 
 
 CPU = torch.device("cpu")
@@ -41,10 +41,10 @@ def make_feed(
     images = np.random.default_rng(0).integers(0, 256, (2 * count, 3, 4, 5), dtype=np.uint8)
     images[:, 0, 0, 0] = np.arange(2 * count)
     labels = np.arange(2 * count, dtype=np.int64) % 7
-    config = TrainingConfig(batch_size=16, **settings)
+    config, machine = configs(batch_size=16, **settings)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     source: Any = Lazy(images) if lazy else images
-    return Feed(source, labels, np.arange(0, 2 * count, 2), config, CPU, generators)
+    return Feed(source, labels, np.arange(0, 2 * count, 2), config, machine, CPU, generators)
 
 
 def test_every_image_is_seen_and_batches_are_equal() -> None:

@@ -12,16 +12,16 @@ from torch import nn
 
 from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.space import Cell
-from optuna_popnas.training.config import learning_rates
-from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.feed import Feed
 from optuna_popnas.training.loop import epoch_seed
 from optuna_popnas.training.loop import Training
 from optuna_popnas.training.norms import BatchNorms
+from optuna_popnas.training.schedule import learning_rates
 from optuna_popnas.training.trainer import seeded_network
 from optuna_popnas.training.trainer import start_training
+from tests.training.configs import configs
 
 
 CELL = Cell([(-2, "3x3 conv", -1, "3x3 dconv"), (-1, "1x1 conv", 0, "2x2 maxpool")])
@@ -35,8 +35,10 @@ def digits() -> ImageData:
 
 
 def start(data: ImageData, *, cell: Cell = CELL, **settings: Any) -> Training:
-    config = TrainingConfig(**{"epochs": 4, "batch_size": 64, **settings})
-    return start_training(cell, data, NETWORK, config, seeds=(3,), device="cpu")
+    config, machine = configs(
+        **{"epochs": 4, "batch_size": 64, "batch_norm": "running", **settings}
+    )
+    return start_training(cell, data, NETWORK, config, machine=machine, seeds=(3,), device="cpu")
 
 
 def weights(training: Training) -> torch.Tensor:
@@ -64,20 +66,26 @@ def test_an_epoch_equals_that_of_an_ordinary_loop(
         other.requires_grad_(own.requires_grad)
     trained = [p for p in plain.parameters() if p.requires_grad]
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    optimizer = kind(trained, lr=0.01, weight_decay=config.weight_decay)
+    kernels = [p for p in trained if p.dim() > 1]
+    others = [p for p in trained if p.dim() <= 1]
+    decay = config.weight_decay if config.optimizer == "adamw" else 0.0  # L2 is of kernels alone
+    groups = [{"params": kernels}, {"params": others, "weight_decay": decay}]
+    optimizer = kind(groups, lr=0.01, weight_decay=config.weight_decay)
     split = digits.split()
     class_weights = None
     if config.class_weights == "balanced":
         counts = np.bincount(digits.labels[split.train])
         class_weights = torch.tensor(counts.sum() / (10 * counts), dtype=torch.float32)
     generator = torch.Generator()
-    feed = Feed(digits.images, digits.labels, split.train, config, CPU, [generator])
+    feed = Feed(digits.images, digits.labels, split.train, config, fast.machine, CPU, [generator])
     rates = iter(learning_rates(config, feed.steps))
     for epoch in range(2):
         generator.manual_seed(epoch_seed(3, epoch))
         total = 0.0
         for images, labels in feed.epoch():
-            optimizer.param_groups[0]["lr"] = float(next(rates))
+            rate = float(next(rates))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
             optimizer.zero_grad()
             loss = nn.functional.cross_entropy(
                 plain(images), labels[:, 0], class_weights, label_smoothing=config.label_smoothing
@@ -170,14 +178,14 @@ def test_batch_norm_of_one_epoch() -> None:
     """Batch statistics, averaged over the epoch alone, whatever was there before."""
     layer = nn.BatchNorm2d(3, momentum=0.01)
     norms = BatchNorms(nn.Sequential(layer))
-    config = TrainingConfig(batch_norm="epoch")
+    norms.by_epoch = True
     assert layer.running_mean is not None and layer.running_var is not None
     layer.running_mean.fill_(1e6)
     batches = torch.randn((5, 8, 3, 4, 4), generator=torch.Generator().manual_seed(0)) + 3
-    norms.begin(config)
+    norms.begin()
     for batch in batches:
         layer(batch)
-    norms.end(config, 5)
+    norms.end(5)
     ages = 0.99 ** np.arange(4, -1, -1)
     means = np.average(batches.mean(dim=(1, 3, 4)).numpy(), axis=0, weights=ages)
     variances = batches.transpose(2, 1).reshape(5, 3, -1).var(dim=2).numpy()
@@ -202,7 +210,8 @@ def test_biases_before_normalisation_are_frozen() -> None:
 def test_layers_that_keep_no_averages() -> None:
     layer = nn.BatchNorm2d(3, track_running_stats=False)
     norms = BatchNorms(nn.Sequential(layer))
-    norms.begin(TrainingConfig(batch_norm="epoch"))
-    norms.end(TrainingConfig(batch_norm="epoch"), 3)
+    norms.by_epoch = True
+    norms.begin()
+    norms.end(3)
     norms.restore(3)
     assert layer.num_batches_tracked is None

@@ -11,21 +11,23 @@ import torch
 
 from optuna_popnas import Cell
 from optuna_popnas import load_dataset
+from optuna_popnas import MachineConfig
 from optuna_popnas import NetworkConfig
 from optuna_popnas import TrainingConfig
 from optuna_popnas.training import ImageData
 from optuna_popnas.training import load_model
 from optuna_popnas.training import retrain
 from optuna_popnas.training import TrainedModel
-from optuna_popnas.training.retraining import FINAL_TRAINING
+from optuna_popnas.training.retraining import final_training
 from optuna_popnas.training.retraining import RetrainEpoch
 
 
 CELL = Cell([(-1, "3x3 conv", -1, "identity")])
 NETWORK = NetworkConfig(motifs=2, normal_cells=1, filters=4)
 TRAINING = TrainingConfig(
-    epochs=4, restart_epochs=4, flip=False, batch_norm="epoch", ema_decay=0.5, threads=1
+    epochs=4, restart_epochs=4, flip=False, batch_norm="epoch", ema_decay=0.5
 )
+ONE_THREAD = MachineConfig(threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,12 @@ def data() -> ImageData:
 
 
 def run(data: ImageData, **changes: Any) -> TrainedModel:
-    arguments: dict[str, Any] = {"network": NETWORK, "training": TRAINING, "device": "cpu"}
+    arguments: dict[str, Any] = {
+        "network": NETWORK,
+        "training": TRAINING,
+        "machine": ONE_THREAD,
+        "device": "cpu",
+    }
     cell = changes.pop("cell", CELL)
     return retrain(cell, data, **{**arguments, **changes})
 
@@ -45,8 +52,10 @@ def same_weights(first: TrainedModel, second: TrainedModel) -> bool:
 
 
 def test_section_6_3_settings() -> None:
-    assert (FINAL_TRAINING.epochs, FINAL_TRAINING.restart_epochs) == (254, 2)
-    assert replace(FINAL_TRAINING, epochs=21, restart_epochs=3, threads=1) == TrainingConfig()
+    search = TrainingConfig(flip=False, learning_rate=0.02, metric="macro_f1", seeds=3)
+    final = final_training(search)
+    assert (final.epochs, final.restart_epochs, final.seeds) == (254, 2, 1)
+    assert replace(final, epochs=21, restart_epochs=3, seeds=3) == search
 
 
 def test_figures_are_those_of_the_returned_network(data: ImageData) -> None:
@@ -117,7 +126,7 @@ def test_a_checkpoint_of_something_else_is_left_alone(data: ImageData, tmp_path:
     with pytest.raises(ValueError, match="same images.*Choose another folder, or pass resume=Fal"):
         run(other, folder=tmp_path)
     assert path.read_bytes() == before
-    run(data, folder=tmp_path, training=replace(TRAINING, threads=None, readers=3))
+    run(data, folder=tmp_path, machine=MachineConfig(threads=None, readers=3))
     run(other, folder=tmp_path, resume=False, cell=cell)
     assert path.read_bytes() != before
 

@@ -20,6 +20,7 @@ from optuna_popnas.training.trainer import seeded_network
 from optuna_popnas.training.trainer import train_cell
 from optuna_popnas.training.trainer import TrainingDiverged
 from optuna_popnas.training.trainer import TrainingResult
+from tests.training.configs import configs
 
 
 CELL = Cell([(-1, "3x3 conv", -1, "1x1 conv")])
@@ -32,8 +33,8 @@ def digits() -> ImageData:
 
 
 def train(data: ImageData, *, cell: Cell = CELL, seed: int = 0, **settings: Any) -> TrainingResult:
-    config = TrainingConfig(**{"epochs": 2, "batch_norm": "epoch", **settings})
-    return train_cell(cell, data, NETWORK, config, seed=seed, device="cpu")
+    config, machine = configs(**{"epochs": 2, "batch_norm": "epoch", **settings})
+    return train_cell(cell, data, NETWORK, config, machine=machine, seed=seed, device="cpu")
 
 
 def test_learns_digits(digits: ImageData) -> None:

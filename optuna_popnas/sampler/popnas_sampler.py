@@ -82,6 +82,9 @@ class POPNASSampler(BaseSampler):
         ValueError: A setting is out of range.
     """
 
+    #: Read by :meth:`SearchSpace.suggest`: a trial's blocks are known before their parameters.
+    plans_cells = True
+
     def __init__(
         self,
         space: SearchSpace,

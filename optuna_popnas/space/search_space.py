@@ -15,12 +15,18 @@ from optuna_popnas.space.equivalence import add_blocks
 from optuna_popnas.space.grammar import Grammar
 
 
+#: User attribute of a trial: numbers of the blocks whose parameters its cell does not use.
+UNUSED_BLOCKS = "unused_blocks"
+
+
 class Suggests(Protocol):
     """What :meth:`SearchSpace.suggest` needs of an Optuna trial."""
 
     def suggest_int(self, name: str, low: int, high: int, /) -> int: ...
 
     def suggest_categorical(self, name: str, choices: Sequence[Any], /) -> Any: ...
+
+    def set_user_attr(self, key: str, value: Any, /) -> None: ...
 
 
 class LevelProfile(NamedTuple):
@@ -82,11 +88,18 @@ class SearchSpace(Grammar):
         """Suggest a cell; works under every Optuna sampler.
 
         The parameters are ``blocks`` and, for block ``i`` from 0, ``b{i}_in1``, ``b{i}_op1``,
-        ``b{i}_in2`` and ``b{i}_op2``; their distributions never change.
+        ``b{i}_in2`` and ``b{i}_op2``; their distributions never change. A sampler that plans
+        whole cells, as :class:`~optuna_popnas.POPNASSampler` does, is asked for those of the
+        cell. All others are asked for those of ``max_blocks`` blocks in every trial, as samplers
+        of several parameters at once model what all trials have in common; those past the cell's
+        last block are ignored, and the blocks that the cell has not are listed in the trial's
+        user attribute ``"unused_blocks"``.
         """
         blocks = trial.suggest_int("blocks", 0, self.max_blocks)
+        study = getattr(trial, "study", None)
+        fixed_length = study is not None and not getattr(study.sampler, "plans_cells", False)
         cell = []
-        for i in range(blocks):
+        for i in range(self.max_blocks if fixed_length else blocks):
             inputs = self.inputs(i)
             cell.append(
                 Block(
@@ -96,7 +109,9 @@ class SearchSpace(Grammar):
                     trial.suggest_categorical(f"b{i}_op2", self.operators),
                 )
             )
-        return Cell(cell)
+        if len(cell) > blocks:
+            trial.set_user_attr(UNUSED_BLOCKS, list(range(blocks, self.max_blocks)))
+        return Cell(cell[:blocks])
 
     def new_blocks(self, index: int) -> npt.NDArray[np.int8]:
         """Return the distinct blocks that can stand at ``index`` (Sec. 4.1.1).

@@ -6,6 +6,7 @@ import pytest
 from optuna_popnas import Cell
 from optuna_popnas import CellBatch
 from optuna_popnas import PAPER_OPERATORS
+from optuna_popnas import POPNASSampler
 from optuna_popnas import register_operator
 from optuna_popnas import SearchSpace
 from optuna_popnas.space import unregister_operator
@@ -100,6 +101,30 @@ def test_suggest_works_under_every_sampler(name: str) -> None:
         for name, distribution in trial.distributions.items():
             distributions.setdefault(name, set()).add(repr(distribution))
     assert all(len(found) == 1 for found in distributions.values())
+
+
+def test_relative_samplers_see_every_parameter_after_a_trial_of_the_empty_cell() -> None:
+    space = SearchSpace(PAPER_OPERATORS, max_blocks=2)
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.enqueue_trial({"blocks": 0})
+    study.enqueue_trial({"blocks": 1, "b0_in1": -2})
+    cells = [space.suggest(trial) for trial in (study.ask(), study.ask())]
+    assert cells[0] == Cell() and len(cells[1]) == 1 and cells[1].blocks[0].in1 == -2
+    study.tell(0, [0.1, 1.0])
+    study.tell(1, [0.2, 2.0])
+    common = optuna.search_space.IntersectionSearchSpace().calculate(study)
+    assert len(common) == 1 + 4 * 2
+    assert [trial.user_attrs["unused_blocks"] for trial in study.trials] == [[0, 1], [1]]
+
+
+def test_a_sampler_of_whole_cells_is_asked_for_the_blocks_of_the_cell() -> None:
+    space = SearchSpace(PAPER_OPERATORS, max_blocks=3)
+    sampler = POPNASSampler(space, max_children=2, max_exploration_children=0, seed=0)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    trials = [study.ask() for _ in range(3)]
+    cells = [space.suggest(trial) for trial in trials]
+    assert [len(trial.params) for trial in trials] == [1 + 4 * len(cell) for cell in cells]
+    assert all("unused_blocks" not in trial.user_attrs for trial in trials)
 
 
 def test_suggest_reads_enqueued_parameters() -> None:

@@ -29,7 +29,7 @@ from optuna_popnas import load_dataset
 from optuna_popnas import NetworkConfig
 from optuna_popnas import SearchSpace
 from optuna_popnas import TrainingConfig
-from optuna_popnas.predictors.structure import structural_features
+from optuna_popnas.predictors.features.structure import structural_features
 from optuna_popnas.space import PAPER_OPERATORS
 from optuna_popnas.training import ImageData
 from optuna_popnas.training import train_cell

@@ -33,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 from optuna_popnas import CellBatch
 from optuna_popnas import predictors as pr
 from optuna_popnas import SearchSpace
-from optuna_popnas.predictors.structure import structural_features
+from optuna_popnas.predictors.features.structure import structural_features
 from optuna_popnas.search import prediction_quality
 from optuna_popnas.space import Cell
 from optuna_popnas.space import PAPER_OPERATORS

@@ -7,45 +7,47 @@ from typing import Any, TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from optuna_popnas.predictors.additive_time import AdditiveTimePredictor
-    from optuna_popnas.predictors.additive_time import AdditiveTimePredictor as TimePredictor
-    from optuna_popnas.predictors.base import Predictor
-    from optuna_popnas.predictors.catboost_time import CatBoostTimePredictor
-    from optuna_popnas.predictors.gp_accuracy import GaussianProcessAccuracyPredictor
-    from optuna_popnas.predictors.gp_accuracy import (
+    from optuna_popnas.predictors.accuracy import GaussianProcessAccuracyPredictor
+    from optuna_popnas.predictors.accuracy import (
         GaussianProcessAccuracyPredictor as AccuracyPredictor,
     )
-    from optuna_popnas.predictors.linear_time import NNLSTimePredictor
-    from optuna_popnas.predictors.linear_time import RidgeTimePredictor
+    from optuna_popnas.predictors.base import Prediction
+    from optuna_popnas.predictors.base import Predictor
+    from optuna_popnas.predictors.boosted import CatBoostTimePredictor
+    from optuna_popnas.predictors.boosted import XGBoostTimePredictor
+    from optuna_popnas.predictors.features.reindex import operator_scores
+    from optuna_popnas.predictors.features.reindex import operator_scores_v1
+    from optuna_popnas.predictors.features.structure import structural_features
+    from optuna_popnas.predictors.features.time_features import TIME_FEATURES
+    from optuna_popnas.predictors.features.time_features import time_features
+    from optuna_popnas.predictors.features.v1_features import v1_features
     from optuna_popnas.predictors.lstm import LSTMAccuracyPredictor
-    from optuna_popnas.predictors.nine_features import TIME_FEATURES
-    from optuna_popnas.predictors.nine_features import time_features
-    from optuna_popnas.predictors.popnas_v1 import v1_features
-    from optuna_popnas.predictors.reindex import operator_scores
-    from optuna_popnas.predictors.reindex import operator_scores_v1
+    from optuna_popnas.predictors.regressors import NNLSTimePredictor
+    from optuna_popnas.predictors.regressors import RidgeTimePredictor
     from optuna_popnas.predictors.spread import spread_cells
-    from optuna_popnas.predictors.structure import structural_features
-    from optuna_popnas.predictors.xgboost_time import XGBoostTimePredictor
+    from optuna_popnas.predictors.time import AdditiveTimePredictor
+    from optuna_popnas.predictors.time import AdditiveTimePredictor as TimePredictor
 
 # Loaded when first asked for: CatBoost and PyTorch take seconds to import.
 _HOMES = {
-    "AccuracyPredictor": ("gp_accuracy", "GaussianProcessAccuracyPredictor"),
-    "AdditiveTimePredictor": ("additive_time", "AdditiveTimePredictor"),
-    "CatBoostTimePredictor": ("catboost_time", "CatBoostTimePredictor"),
-    "GaussianProcessAccuracyPredictor": ("gp_accuracy", "GaussianProcessAccuracyPredictor"),
+    "AccuracyPredictor": ("accuracy", "GaussianProcessAccuracyPredictor"),
+    "AdditiveTimePredictor": ("time", "AdditiveTimePredictor"),
+    "CatBoostTimePredictor": ("boosted", "CatBoostTimePredictor"),
+    "GaussianProcessAccuracyPredictor": ("accuracy", "GaussianProcessAccuracyPredictor"),
     "LSTMAccuracyPredictor": ("lstm", "LSTMAccuracyPredictor"),
-    "NNLSTimePredictor": ("linear_time", "NNLSTimePredictor"),
+    "NNLSTimePredictor": ("regressors", "NNLSTimePredictor"),
+    "Prediction": ("base", "Prediction"),
     "Predictor": ("base", "Predictor"),
-    "RidgeTimePredictor": ("linear_time", "RidgeTimePredictor"),
-    "TIME_FEATURES": ("nine_features", "TIME_FEATURES"),
-    "TimePredictor": ("additive_time", "AdditiveTimePredictor"),
-    "XGBoostTimePredictor": ("xgboost_time", "XGBoostTimePredictor"),
+    "RidgeTimePredictor": ("regressors", "RidgeTimePredictor"),
+    "TIME_FEATURES": ("features.time_features", "TIME_FEATURES"),
+    "TimePredictor": ("time", "AdditiveTimePredictor"),
+    "XGBoostTimePredictor": ("boosted", "XGBoostTimePredictor"),
     "spread_cells": ("spread", "spread_cells"),
-    "structural_features": ("structure", "structural_features"),
-    "operator_scores": ("reindex", "operator_scores"),
-    "operator_scores_v1": ("reindex", "operator_scores_v1"),
-    "time_features": ("nine_features", "time_features"),
-    "v1_features": ("popnas_v1", "v1_features"),
+    "structural_features": ("features.structure", "structural_features"),
+    "operator_scores": ("features.reindex", "operator_scores"),
+    "operator_scores_v1": ("features.reindex", "operator_scores_v1"),
+    "time_features": ("features.time_features", "time_features"),
+    "v1_features": ("features.v1_features", "v1_features"),
 }
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "GaussianProcessAccuracyPredictor",
     "LSTMAccuracyPredictor",
     "NNLSTimePredictor",
+    "Prediction",
     "Predictor",
     "RidgeTimePredictor",
     "TIME_FEATURES",

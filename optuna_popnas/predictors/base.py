@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal, overload, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,28 +17,78 @@ from optuna_popnas.space import SearchSpace
 
 FloatArray = npt.NDArray[np.float64]
 
+Self = TypeVar("Self", bound="Predictor")
 
-class Predictor(Protocol):
+
+class Prediction(NamedTuple):
+    """What a predictor says of ``n`` cells.
+
+    Attributes:
+        mean: ``(n,)`` predictions.
+        std: ``(n,)`` standard deviations, or None where the predictor has none.
+    """
+
+    mean: FloatArray
+    std: FloatArray | None = None
+
+
+class Predictor(ABC):
     """Learns one number of a cell, its accuracy or its seconds, from cells that were trained.
 
     ``cells`` is a :class:`~optuna_popnas.space.CellBatch` or any sequence of cells.
+
+    Args:
+        space: The search space.
+        seed: Seed of all randomness; None for another one each time.
     """
 
-    def fit(self, cells: Sequence[Cell], values: npt.ArrayLike) -> Any:
-        """Learn from scratch from cells and their measured values; returns itself."""
-        ...
+    def __init__(self, space: SearchSpace, *, seed: int | None = None) -> None:
+        self.space = space
+        self.seed = seed
 
-    @overload
-    def predict(self, cells: Sequence[Cell], return_std: Literal[False] = False) -> FloatArray: ...
-    @overload
-    def predict(
-        self, cells: Sequence[Cell], return_std: Literal[True]
-    ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(
-        self, cells: Sequence[Cell], return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Return ``(n,)`` predictions, and ``(n,)`` standard deviations if asked for."""
-        ...
+    @abstractmethod
+    def fit(self: Self, cells: Sequence[Cell], values: npt.ArrayLike) -> Self:
+        """Learn from scratch; returns itself.
+
+        Args:
+            cells: Trained cells.
+            values: ``(n,)`` their measured values: accuracies, in any unit in which more is
+                better, or seconds.
+
+        Raises:
+            ValueError: See :func:`training_data`.
+        """
+
+    @abstractmethod
+    def estimate(self, cells: Sequence[Cell]) -> Prediction:
+        """Return predictions and, where there are any, standard deviations.
+
+        Raises:
+            RuntimeError: The predictor was not fitted.
+        """
+
+    def predict(self, cells: Sequence[Cell]) -> FloatArray:
+        """Return ``(n,)`` predictions.
+
+        Raises:
+            RuntimeError: The predictor was not fitted.
+        """
+        return self.estimate(cells).mean
+
+
+class PredictorLike(Protocol):
+    """All that a predictor of a user's own needs; see :class:`Predictor`."""
+
+    def fit(self, cells: Sequence[Cell], values: npt.ArrayLike, /) -> Any: ...
+
+    def predict(self, cells: Sequence[Cell], /) -> npt.ArrayLike: ...
+
+
+def estimate(predictor: PredictorLike, cells: Sequence[Cell]) -> Prediction:
+    """Ask any predictor: its ``estimate`` if it has one, ``predict`` if not."""
+    if hasattr(predictor, "estimate"):
+        return Prediction(*predictor.estimate(cells))
+    return Prediction(np.asarray(predictor.predict(cells), dtype=np.float64))
 
 
 def encode(space: SearchSpace, cells: Sequence[Cell]) -> CellBatch:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,8 @@ import torch
 from optuna_popnas.predictors.base import encode
 from optuna_popnas.predictors.base import fitted
 from optuna_popnas.predictors.base import FloatArray
+from optuna_popnas.predictors.base import Prediction
+from optuna_popnas.predictors.base import Predictor
 from optuna_popnas.predictors.base import training_data
 from optuna_popnas.predictors.lstm_network import forward
 from optuna_popnas.predictors.lstm_network import initial
@@ -28,8 +29,11 @@ from optuna_popnas.space import SearchSpace
 _CHUNK = 512  # cells per step of a prediction; results do not depend on it
 
 
-class LSTMAccuracyPredictor:
+class LSTMAccuracyPredictor(Predictor):
     """The mean of five LSTMs with attention, each trained on four fifths of the data.
+
+    Accuracies outside [0, 1], which is what the networks can give, are scaled to it. Standard
+    deviations are those of the networks.
 
     Args:
         space: The search space.
@@ -57,8 +61,7 @@ class LSTMAccuracyPredictor:
         for name, value in [("models", models), ("epochs", epochs), ("batch_size", batch_size)]:
             if value < 1:
                 raise ValueError(f"`{name}` must be at least 1, but got {value}.")
-        self.space = space
-        self.seed = seed
+        super().__init__(space, seed=seed)
         self.models = models
         self.epochs = epochs
         self.batch_size = batch_size
@@ -68,24 +71,14 @@ class LSTMAccuracyPredictor:
         self._parameters: Parameters | None = None
         self._range = (0.0, 1.0)
 
-    def fit(self, cells: Sequence[Cell], accuracies: npt.ArrayLike) -> LSTMAccuracyPredictor:
-        """Learn from scratch.
-
-        Args:
-            cells: Trained cells.
-            accuracies: ``(n,)`` their accuracies. If one is outside [0, 1], which is what the
-                networks can give, all are scaled to it.
-
-        Raises:
-            ValueError: See :func:`~optuna_popnas.predictors.base.training_data`.
-        """
-        batch, values = training_data(self.space, cells, accuracies, name="accuracies")
-        low, high = float(values.min()), float(values.max())
+    def fit(self, cells: Sequence[Cell], values: npt.ArrayLike) -> LSTMAccuracyPredictor:
+        batch, accuracies = training_data(self.space, cells, values, name="accuracies")
+        low, high = float(accuracies.min()), float(accuracies.max())
         margin = 0.1 * (high - low) or 1.0
         inside = low >= 0 and high <= 1
         self._range = (0.0, 1.0) if inside else (low - margin, high + margin)
         low, high = self._range
-        targets = torch.from_numpy(((values - low) / (high - low)).astype(np.float32))
+        targets = torch.from_numpy(((accuracies - low) / (high - low)).astype(np.float32))
         codes = torch.from_numpy(tokens(batch))
         rng = np.random.default_rng(self.seed)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -128,28 +121,11 @@ class LSTMAccuracyPredictor:
                 optimizer.step()
         return Parameters(*(parameter.detach() for parameter in parameters))
 
-    @overload
-    def predict(self, cells: Sequence[Cell], return_std: Literal[False] = False) -> FloatArray: ...
-    @overload
-    def predict(
-        self, cells: Sequence[Cell], return_std: Literal[True]
-    ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(
-        self, cells: Sequence[Cell], return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Predict accuracies.
-
-        Args:
-            cells: Cells.
-            return_std: Whether to return the standard deviation of the networks, too.
-
-        Returns:
-            ``(n,)`` accuracies, or a pair of such arrays.
-        """
+    def estimate(self, cells: Sequence[Cell]) -> Prediction:
         parameters: Parameters = fitted(self._parameters, self)
         low, high = self._range
         each = low + (high - low) * self._predict_each(parameters, encode(self.space, cells))
-        return (each.mean(axis=0), each.std(axis=0)) if return_std else each.mean(axis=0)
+        return Prediction(each.mean(axis=0), each.std(axis=0))
 
     def _predict_each(self, parameters: Parameters, batch: CellBatch) -> FloatArray:
         """Return ``(m, n)``: what each network says, from 0 to 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.predictors.structure import structural_features
+from optuna_popnas.predictors.features.structure import structural_features
 from optuna_popnas.space import CellBatch
 
 

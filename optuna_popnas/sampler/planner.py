@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from optuna_popnas.sampler.stored_plans import predictor_name
 from optuna_popnas.search import Observation
 from optuna_popnas.search import Plan
 from optuna_popnas.search import plan_level
@@ -152,9 +153,11 @@ def stored_probes(plans: Sequence[Plan]) -> list[Probe]:
 
 def check_predictor(name: str, predictor: object) -> None:
     """Raise ValueError if this is no predictor."""
-    if not all(callable(getattr(predictor, method, None)) for method in ("fit", "predict")):
+    if not callable(getattr(predictor, "fit", None)) or not any(
+        callable(getattr(predictor, method, None)) for method in ("predict", "estimate")
+    ):
         raise ValueError(
-            f"`{name}` must have the methods fit and predict, or be a callable "
+            f"`{name}` must have the methods fit and predict (or estimate), or be a callable "
             f"(space, *, seed) that makes such an object, but got {predictor!r}. "
             "See optuna_popnas.predictors."
         )
@@ -178,4 +181,4 @@ def _name(spec: object) -> str:
         options = ", ".join(f"{key}={value!r}" for key, value in sorted(spec.keywords.items()))
         return f"{_name(spec.func)}({options})"
     named: Any = spec if hasattr(spec, "__qualname__") else type(spec)
-    return f"{named.__module__}.{named.__qualname__}"
+    return predictor_name(f"{named.__module__}.{named.__qualname__}")

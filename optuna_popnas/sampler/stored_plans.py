@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+import re
 from typing import Any, NamedTuple
 
 from optuna_popnas.sampler.facts import Fact
@@ -36,7 +37,16 @@ def find_setup(facts: Iterable[Fact]) -> Setup | None:
     if not first:
         return None
     setup = first[choose_plan(first)]["setup"]
-    return Setup(SearchSpace(**setup["space"]), setup["settings"])
+    settings = {
+        name: predictor_name(value) if name.endswith("_predictor") else value
+        for name, value in setup["settings"].items()
+    }
+    return Setup(SearchSpace(**setup["space"]), settings)
+
+
+def predictor_name(text: str) -> str:
+    """Return how the settings name a predictor: this package's without their modules."""
+    return re.sub(r"optuna_popnas\.predictors\.(\w+\.)*", "", text)
 
 
 def _candidates(facts: Iterable[Fact]) -> dict[int, dict[int, PlanJSON]]:

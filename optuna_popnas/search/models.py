@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from optuna_popnas.predictors.base import estimate
+from optuna_popnas.predictors.base import PredictorLike
 from optuna_popnas.predictors.spread import spread_cells
 from optuna_popnas.search.observation import Probe
 from optuna_popnas.search.settings import SearchConfig
@@ -20,14 +21,6 @@ from optuna_popnas.space import CellBatch
 Floats = npt.NDArray[np.float64]
 #: Costs that follow from the cells alone: name -> ``(n,)`` array.
 CostFunction = Callable[[CellBatch], Mapping[str, npt.NDArray[Any]]]
-
-
-class PredictorLike(Protocol):
-    """What planning needs of a predictor."""
-
-    def fit(self, cells: Sequence[Cell], values: npt.ArrayLike) -> Any: ...
-
-    def predict(self, cells: Sequence[Cell], return_std: bool = ...) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -138,10 +131,8 @@ def predict(model: PredictorLike, cells: CellBatch) -> tuple[Floats, Floats | No
     Rounded, so that what is chosen does not hang on the last bits, which differ from one kind of
     processor to the next.
     """
-    if "return_std" in signature(model.predict).parameters:
-        mean, std = model.predict(cells, return_std=True)
-        return significant(mean), significant(std)
-    return significant(model.predict(cells)), None
+    mean, std = estimate(model, cells)
+    return significant(mean), None if std is None else significant(std)
 
 
 def significant(values: npt.ArrayLike, digits: int = 9) -> Floats:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple, TYPE_CHECKING
 
+from optuna_popnas.predictors import operator_scores
+from optuna_popnas.space import Cell
+from optuna_popnas.space import SearchSpace
+from optuna_popnas.study.records import TrialRecord
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
@@ -34,23 +38,30 @@ class OperatorInfo(NamedTuple):
 
 def _get_operators_info(study: StudyLike) -> tuple[OperatorInfo, ...]:
     view = view_study(study)
-    found = {}
-    base = 0.0
+    found: dict[str, TrialRecord] = {}
+    timed: list[tuple[Cell, float]] = []
     for trial in view.complete:
         cell = trial.cell
         if cell is None or trial.accuracy is None:
             continue
-        if len(cell) == 0:
-            base = trial.seconds or 0.0
-        elif len(cell) == 1 and cell.inputs == (-1, -1) and cell[0].op1 == cell[0].op2:
-            found[cell[0].op1] = (trial.accuracy, trial.seconds)
-    above = {name: max(0.0, s - base) for name, (_, s) in found.items() if s is not None}
-    largest = max(above.values(), default=0.0)
+        alone = len(cell) == 1 and cell.inputs == (-1, -1) and cell[0].op1 == cell[0].op2
+        if alone:
+            found[cell[0].op1] = trial
+        if trial.seconds is not None and (alone or not len(cell)):
+            timed.append((cell, trial.seconds))
+    scores = {}
+    if timed:
+        cells = [cell for cell, _ in timed]
+        seconds = [seconds for _, seconds in timed]
+        scores = operator_scores(SearchSpace.of(cells), cells, seconds)
     rows = [
         OperatorInfo(
-            name, a, s, None if name not in above else above[name] / largest if largest else 1.0
+            name,
+            trial.accuracy or 0.0,
+            trial.seconds,
+            None if trial.seconds is None else scores[name],
         )
-        for name, (a, s) in found.items()
+        for name, trial in found.items()
     ]
     return tuple(sorted(rows, key=lambda row: (row.seconds or 0.0, row.accuracy)))
 

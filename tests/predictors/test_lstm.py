@@ -107,7 +107,7 @@ def test_ranks_cells_it_has_not_seen(
     space: SearchSpace, cells: list[Cell], accuracies: np.ndarray
 ) -> None:
     model = LSTMAccuracyPredictor(space, seed=0, batch_size=16).fit(cells[:150], accuracies[:150])
-    mean, std = model.predict(cells[150:], return_std=True)
+    mean, std = model.estimate(cells[150:])
     assert spearmanr(mean, accuracies[150:])[0] > 0.9
     assert np.abs(mean - accuracies[150:]).mean() < 0.05
     assert (std > 0).all() and mean.dtype == std.dtype == np.float64
@@ -156,7 +156,7 @@ def test_each_network_leaves_out_another_fifth() -> None:
 def test_few_cells_and_other_units(space: SearchSpace, cells: list[Cell], count: int) -> None:
     values = [80.0, 70.0, 75.0, 90.0, 10.0, 60.0][:count]
     model = LSTMAccuracyPredictor(space, seed=0, epochs=2).fit(cells[:count], values)
-    mean, std = model.predict(cells, return_std=True)
+    mean, std = model.estimate(cells)
     assert np.isfinite(mean).all() and np.isfinite(std).all()
     assert model.predict([]).shape == (0,)
     assert 0 < mean.mean() < 100

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from optuna_popnas.predictors.features.structure import structural_features
 from optuna_popnas.predictors.spread import spread_cells
-from optuna_popnas.predictors.structure import structural_features
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import PAPER_OPERATORS
 from optuna_popnas.space import SearchSpace

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import optuna
+from optuna.trial import TrialState
 import pytest
 
 from optuna_popnas import NetworkConfig
@@ -14,7 +15,9 @@ from optuna_popnas import SearchSpace
 from optuna_popnas.predictors import AdditiveTimePredictor
 from optuna_popnas.predictors import CatBoostTimePredictor
 from optuna_popnas.predictors import NNLSTimePredictor
+from optuna_popnas.sampler.facts import Fact
 from optuna_popnas.sampler.planner import Planner
+from optuna_popnas.sampler.stored_plans import find_setup
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.study import view_study
 
@@ -62,3 +65,20 @@ def test_a_search_with_a_measured_objective() -> None:
     assert bad.number == 3
     assert view_study(study).done
     assert {trial.level for trial in view_study(study).trials if trial.is_valid} == {0, 1, 2, 3}
+
+
+def test_predictors_are_named_without_the_modules_they_live_in() -> None:
+    space = SearchSpace(["identity"], max_blocks=2)
+    settings = Planner(space, SearchConfig(), seconds=AdditiveTimePredictor).settings()
+    assert settings["time_predictor"] == "AdditiveTimePredictor"
+    # As a study of before the modules moved has it.
+    plan = {
+        "fenced": [],
+        "setup": {
+            "space": space.to_dict(),
+            "settings": {"time_predictor": "optuna_popnas.predictors.additive_time.Additive(x=1)"},
+        },
+    }
+    fact = Fact(0, TrialState.RUNNING, None, plans=((0, plan),))
+    setup = find_setup([fact])
+    assert setup is not None and setup.settings == {"time_predictor": "Additive(x=1)"}

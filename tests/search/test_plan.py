@@ -285,10 +285,8 @@ def test_measured_objectives_are_predicted() -> None:
 
 def test_optimism_judges_by_the_upper_bound() -> None:
     class Unsure(Oracle):
-        def predict(self, cells, return_std=False):
-            mean = made_up(cells)[0]
-            std = (cells.keys % np.uint64(7)).astype(float)
-            return (mean, std) if return_std else mean
+        def estimate(self, cells):
+            return made_up(cells)[0], (cells.keys % np.uint64(7)).astype(float)
 
     space = SearchSpace(PAPER_OPERATORS[:6], max_blocks=2)
     _, observations = search(SearchSpace(PAPER_OPERATORS[:6], max_blocks=1), SearchConfig())

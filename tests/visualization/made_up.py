@@ -10,6 +10,8 @@ import numpy.typing as npt
 import optuna
 
 import optuna_popnas as popnas
+from optuna_popnas.predictors import Prediction
+from optuna_popnas.predictors import Predictor
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
@@ -19,11 +21,11 @@ OPERATORS = ("identity", "3x3 dconv", "3x3 conv", "2x2 maxpool")
 COSTS = {"identity": 0.1, "3x3 dconv": 0.6, "3x3 conv": 1.0, "2x2 maxpool": 0.2}
 
 
-class CountingPredictor:
+class CountingPredictor(Predictor):
     """Least squares on operator counts: quick, and right enough to make fronts."""
 
     def __init__(self, space: SearchSpace, *, seed: int | None = None) -> None:
-        self.space = space
+        super().__init__(space, seed=seed)
         self._weights: npt.NDArray[np.float64] = np.zeros(0)
 
     def _design(self, cells: Sequence[Cell]) -> npt.NDArray[np.float64]:
@@ -37,9 +39,9 @@ class CountingPredictor:
         self._weights = np.linalg.lstsq(self._design(cells), np.asarray(values), rcond=None)[0]
         return self
 
-    def predict(self, cells: Sequence[Cell], return_std: bool = False) -> Any:
+    def estimate(self, cells: Sequence[Cell]) -> Prediction:
         mean = np.clip(self._design(cells) @ self._weights, 1e-3, None)
-        return (mean, np.full(len(mean), 0.01)) if return_std else mean
+        return Prediction(mean, np.full(len(mean), 0.01))
 
 
 def measure(cell: Cell, seed: int = 0) -> tuple[float, float]:

@@ -86,13 +86,11 @@ def test_standard_deviations(
     make: Callable[..., Any], space: SearchSpace, cells: list[Cell], seconds: np.ndarray
 ) -> None:
     model = make(space, seed=0).fit(cells[:150], seconds[:150])
-    mean, std = model.predict(cells[150:], return_std=True)
+    mean, std = model.estimate(cells[150:])
     np.testing.assert_array_equal(mean, model.predict(cells[150:]))
     assert std.shape == mean.shape and (std >= 0).all() and std.max() > 0
     noisy = seconds * np.random.default_rng(0).lognormal(0, 0.2, len(seconds))
-    assert make(space, seed=0).fit(cells, noisy).predict(cells, return_std=True)[1].mean() > (
-        std.mean()
-    )
+    assert make(space, seed=0).fit(cells, noisy).estimate(cells)[1].mean() > (std.mean())
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
@@ -100,7 +98,7 @@ def test_few_cells_and_equal_seconds(
     make: Callable[..., Any], space: SearchSpace, cells: list[Cell], count: int
 ) -> None:
     model = make(space, seed=0).fit(cells[:count], [4.0] * count)
-    mean, std = model.predict(cells, return_std=True)
+    mean, std = model.estimate(cells)
     assert np.isfinite(mean).all() and np.isfinite(std).all()
     np.testing.assert_allclose(model.predict(cells[:count]), 4.0, rtol=0.2)
     assert model.predict([]).shape == (0,)

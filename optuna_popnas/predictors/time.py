@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,16 +10,18 @@ import numpy.typing as npt
 from optuna_popnas.predictors.base import encode
 from optuna_popnas.predictors.base import fitted
 from optuna_popnas.predictors.base import FloatArray
+from optuna_popnas.predictors.base import Prediction
+from optuna_popnas.predictors.base import Predictor
 from optuna_popnas.predictors.base import training_data
-from optuna_popnas.predictors.gaussian_process import GaussianProcess
-from optuna_popnas.predictors.reindex import built_cells
-from optuna_popnas.predictors.structure import feature_columns
-from optuna_popnas.predictors.structure import Features
-from optuna_popnas.predictors.structure import SHAPE_FEATURES
-from optuna_popnas.predictors.structure import structural_features
-from optuna_popnas.predictors.sum_of_parts import SumOfParts
-from optuna_popnas.predictors.threads import for_parts
-from optuna_popnas.predictors.threads import one_blas_thread
+from optuna_popnas.predictors.features.reindex import built_cells
+from optuna_popnas.predictors.features.structure import feature_columns
+from optuna_popnas.predictors.features.structure import Features
+from optuna_popnas.predictors.features.structure import SHAPE_FEATURES
+from optuna_popnas.predictors.features.structure import structural_features
+from optuna_popnas.predictors.regression.gaussian_process import GaussianProcess
+from optuna_popnas.predictors.regression.sum_of_parts import SumOfParts
+from optuna_popnas.predictors.regression.threads import for_parts
+from optuna_popnas.predictors.regression.threads import one_blas_thread
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
@@ -31,7 +32,7 @@ _LARGER_CELLS = 30
 _CORRECTED_CELLS = 20  # fewer say nothing about what the sum leaves out
 
 
-class AdditiveTimePredictor:
+class AdditiveTimePredictor(Predictor):
     """Seconds as a sum over operators, joins and reshapes, corrected by a Gaussian process.
 
     Every cell of a network costs what its operators cost, by operator and by what they read,
@@ -50,35 +51,25 @@ class AdditiveTimePredictor:
     ) -> None:
         if total_cells < 1:
             raise ValueError(f"`total_cells` must be at least 1, but got {total_cells}.")
-        self.space = space
+        super().__init__(space, seed=seed)
         self.total_cells = total_cells
-        self.seed = seed
         self._sum: SumOfParts | None = None
         self._correction: GaussianProcess | None = None
         self._per_cell = False
         self._floor = 0.0
         self._error = 0.0
 
-    def fit(self, cells: Sequence[Cell], seconds: npt.ArrayLike) -> AdditiveTimePredictor:
-        """Learn from scratch.
-
-        Args:
-            cells: Trained cells; probed ones, too.
-            seconds: ``(n,)`` their training seconds.
-
-        Raises:
-            ValueError: See :func:`~optuna_popnas.predictors.base.training_data`.
-        """
-        batch, values = training_data(self.space, cells, seconds, name="seconds", lowest=0.0)
+    def fit(self, cells: Sequence[Cell], values: npt.ArrayLike) -> AdditiveTimePredictor:
+        batch, seconds = training_data(self.space, cells, values, name="seconds", lowest=0.0)
         self._per_cell = int((batch.lengths > 1).sum()) >= _LARGER_CELLS
         features = structural_features(batch)
         with one_blas_thread():
-            self._sum = SumOfParts().fit(self._parts(batch, features), values)
+            self._sum = SumOfParts().fit(self._parts(batch, features), seconds)
             predicted = self._sum.predict(self._parts(batch, features))
             # No cell is predicted to take next to no time, as a sum of estimates may say.
-            self._floor = 0.1 * float(values[values > 0].min()) if values.any() else 0.0
+            self._floor = 0.1 * float(seconds[seconds > 0].min()) if seconds.any() else 0.0
             self._error = self._sum.relative_error
-            self._correct(features, values, predicted, batch.lengths > 0)
+            self._correct(features, seconds, predicted, batch.lengths > 0)
         return self
 
     def _correct(
@@ -118,24 +109,7 @@ class AdditiveTimePredictor:
         ]
         return [*parts, built] if self._per_cell else parts
 
-    @overload
-    def predict(self, cells: Sequence[Cell], return_std: Literal[False] = False) -> FloatArray: ...
-    @overload
-    def predict(
-        self, cells: Sequence[Cell], return_std: Literal[True]
-    ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(
-        self, cells: Sequence[Cell], return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Predict training seconds.
-
-        Args:
-            cells: Cells.
-            return_std: Whether to return standard deviations, too.
-
-        Returns:
-            ``(n,)`` seconds, never negative, or a pair of such arrays.
-        """
+    def estimate(self, cells: Sequence[Cell]) -> Prediction:
         total: SumOfParts = fitted(self._sum, self)
         batch = encode(self.space, cells)
         mean, relative = np.empty(len(batch)), np.full(len(batch), self._error)
@@ -145,10 +119,9 @@ class AdditiveTimePredictor:
             features = structural_features(part)
             mean[rows] = np.maximum(total.predict(self._parts(part, features)), self._floor)
             if self._correction is not None:
-                left_out, deviation = self._correction.predict(features, deviations=return_std)
+                left_out, deviation = self._correction.predict(features)
                 mean[rows] *= np.where(part.lengths > 0, np.exp(left_out), 1.0)
-                if deviation is not None:
-                    relative[rows] = np.hypot(self._error, deviation)
+                relative[rows] = np.hypot(self._error, deviation)
 
         for_parts(predict_part, len(batch))
-        return (mean, mean * relative) if return_std else mean
+        return Prediction(mean, mean * relative)

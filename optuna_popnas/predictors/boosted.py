@@ -1,4 +1,4 @@
-"""The thesis' time predictor: CatBoost, tuned by random search (Sec. 4.4.2 and 6.1)."""
+"""Boosted trees on time features: the thesis' CatBoost (Sec. 4.4.2, 6.1) and XGBoost (5.4)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from optuna_popnas.predictors.base import fitted
 from optuna_popnas.predictors.base import FloatArray
-from optuna_popnas.predictors.threads import cores
-from optuna_popnas.predictors.time_model import FeatureSet
-from optuna_popnas.predictors.time_model import FeatureTimePredictor
+from optuna_popnas.predictors.regression.threads import cores
+from optuna_popnas.predictors.regressors import FeatureSet
+from optuna_popnas.predictors.regressors import FeatureTimePredictor
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 
@@ -31,7 +31,7 @@ class CatBoostTimePredictor(FeatureTimePredictor):
     Args:
         space: The search space.
         total_cells: Cells of a network that reads lookback -1: M (N + 1) - 1.
-        feature_set: See :class:`~optuna_popnas.predictors.time_model.FeatureTimePredictor`.
+        feature_set: See :class:`~optuna_popnas.predictors.regressors.FeatureTimePredictor`.
         seed: Seed of the random search and of CatBoost.
         candidates: How many sets of hyperparameters are drawn.
         max_trees: The largest number of trees.
@@ -192,3 +192,53 @@ def _train(
         verbose=False,
     )
     return model.fit(features, seconds, **options)
+
+
+class XGBoostTimePredictor(FeatureTimePredictor):
+    """Gradient boosting by XGBoost on time features.
+
+    Args:
+        space: The search space.
+        total_cells: Cells of a network that reads lookback -1.
+        feature_set: See :class:`~optuna_popnas.predictors.regressors.FeatureTimePredictor`.
+        seed: Seed.
+        options: Options of ``xgboost.XGBRegressor`` that replace those used here.
+
+    Raises:
+        ImportError: XGBoost is not installed.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        total_cells: int = 8,
+        feature_set: FeatureSet = "popnas",
+        seed: int | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(space, total_cells=total_cells, feature_set=feature_set, seed=seed)
+        try:
+            import xgboost
+        except ImportError:
+            raise ImportError(
+                "`XGBoostTimePredictor` needs XGBoost, but it is not installed. "
+                'Run `pip install "optuna-popnas[xgboost]"`.'
+            ) from None
+        self._regressor = xgboost.XGBRegressor
+        self.options = options or {}
+        self._model: Any = None
+
+    def _fit(self, features: FloatArray, seconds: FloatArray) -> None:
+        options: dict[str, Any] = {
+            "n_estimators": 400,
+            "learning_rate": 0.05,
+            "max_depth": 4,
+            "subsample": 0.8,
+            "random_state": self.seed,
+            "n_jobs": 1,  # the same trees whatever the machine
+        }
+        self._model = self._regressor(**{**options, **self.options}).fit(features, seconds)
+
+    def _predict(self, features: FloatArray) -> FloatArray:
+        return np.asarray(fitted(self._model, self).predict(features), dtype=np.float64)

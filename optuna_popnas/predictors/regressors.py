@@ -1,11 +1,10 @@
-"""What the regressors on time features share: scores, features, uncertainty (Sec. 4.4.2)."""
+"""Regressors on time features: what they share (Sec. 4.4.2), and the linear ones (Sec. 5.4)."""
 
 from __future__ import annotations
 
-from abc import ABC
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Literal, overload, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +12,14 @@ import numpy.typing as npt
 from optuna_popnas.predictors.base import encode
 from optuna_popnas.predictors.base import fitted
 from optuna_popnas.predictors.base import FloatArray
+from optuna_popnas.predictors.base import Prediction
+from optuna_popnas.predictors.base import Predictor
 from optuna_popnas.predictors.base import training_data
 from optuna_popnas.predictors.base import unique_rows
-from optuna_popnas.predictors.nine_features import time_features
-from optuna_popnas.predictors.popnas_v1 import v1_features
-from optuna_popnas.predictors.reindex import operator_scores
-from optuna_popnas.predictors.reindex import operator_scores_v1
+from optuna_popnas.predictors.features.reindex import operator_scores
+from optuna_popnas.predictors.features.reindex import operator_scores_v1
+from optuna_popnas.predictors.features.time_features import time_features
+from optuna_popnas.predictors.features.v1_features import v1_features
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
@@ -29,8 +30,10 @@ FeatureSet = Literal["popnas", "popnas-v1"]
 _Self = TypeVar("_Self", bound="FeatureTimePredictor")
 
 
-class FeatureTimePredictor(ABC):
+class FeatureTimePredictor(Predictor):
     """A regressor on time features; a subclass brings the regressor.
+
+    Standard deviations are the relative error on data held out, times the prediction.
 
     Args:
         space: The search space.
@@ -54,10 +57,9 @@ class FeatureTimePredictor(ABC):
             )
         if total_cells < 1:
             raise ValueError(f"`total_cells` must be at least 1, but got {total_cells}.")
-        self.space = space
+        super().__init__(space, seed=seed)
         self.total_cells = total_cells
         self.feature_set = feature_set
-        self.seed = seed
         self._scores: Mapping[str, float] | None = None
         self._error: float | None = None
 
@@ -94,48 +96,54 @@ class FeatureTimePredictor(ABC):
             return time_features(encode(self.space, cells), scores, self.total_cells)
         return v1_features(self.space, cells, scores)
 
-    def fit(self: _Self, cells: Sequence[Cell], seconds: npt.ArrayLike) -> _Self:
-        """Learn from scratch.
-
-        Args:
-            cells: Trained cells.
-            seconds: ``(n,)`` their training seconds.
-
-        Raises:
-            ValueError: See :func:`~optuna_popnas.predictors.base.training_data`.
-        """
-        canonical, values = training_data(self.space, cells, seconds, name="seconds", lowest=0.0)
+    def fit(self: _Self, cells: Sequence[Cell], values: npt.ArrayLike) -> _Self:
+        canonical, seconds = training_data(self.space, cells, values, name="seconds", lowest=0.0)
         scores = operator_scores if self.feature_set == "popnas" else operator_scores_v1
-        self._scores = scores(self.space, canonical, values)
+        self._scores = scores(self.space, canonical, seconds)
         features = self.features(CellBatch.from_cells(self.space, cells))
-        self._error = self._relative_error(features, values)
-        self._fit(features, values)
+        self._error = self._relative_error(features, seconds)
+        self._fit(features, seconds)
         return self
 
-    @overload
-    def predict(self, cells: Sequence[Cell], return_std: Literal[False] = False) -> FloatArray: ...
-    @overload
-    def predict(
-        self, cells: Sequence[Cell], return_std: Literal[True]
-    ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(
-        self, cells: Sequence[Cell], return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Predict training seconds.
-
-        Args:
-            cells: Cells.
-            return_std: Whether to return standard deviations, too: the relative error on data
-                held out, times the prediction.
-
-        Returns:
-            ``(n,)`` seconds, never negative, or a pair of such arrays.
-        """
+    def estimate(self, cells: Sequence[Cell]) -> Prediction:
         if not len(cells):
             mean = np.zeros(0)
         else:
             rows, inverse = unique_rows(self.features(cells))
             mean = np.maximum(self._predict(rows), 0.0)[inverse]
-        if return_std:
-            return mean, mean * float(fitted(self._error, self))
-        return mean
+        return Prediction(mean, mean * float(fitted(self._error, self)))
+
+
+class NNLSTimePredictor(FeatureTimePredictor):
+    """Non-negative least squares on time features, with an intercept."""
+
+    _weights: FloatArray | None = None
+
+    def _fit(self, features: FloatArray, seconds: FloatArray) -> None:
+        from scipy.optimize import nnls
+
+        design = np.column_stack([features, np.ones(len(features))])
+        self._weights = nnls(design, seconds)[0]
+
+    def _predict(self, features: FloatArray) -> FloatArray:
+        weights: FloatArray = fitted(self._weights, self)
+        return features @ weights[:-1] + weights[-1]
+
+
+class RidgeTimePredictor(FeatureTimePredictor):
+    """Ridge regression on standardised time features; its strength by leave-one-out."""
+
+    _model: Any = None
+
+    def _fit(self, features: FloatArray, seconds: FloatArray) -> None:
+        from sklearn.linear_model import Ridge
+        from sklearn.linear_model import RidgeCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        regressor = RidgeCV(alphas=np.logspace(-4, 3, 15)) if len(seconds) > 2 else Ridge()
+        self._model = make_pipeline(StandardScaler(), regressor).fit(features, seconds)
+
+    def _predict(self, features: FloatArray) -> FloatArray:
+        prediction: FloatArray = fitted(self._model, self).predict(features)
+        return prediction

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from optuna_popnas.predictors.base import FloatArray
-from optuna_popnas.predictors.columns import Columns
-from optuna_popnas.predictors.columns import columns
-from optuna_popnas.predictors.reindex import built_cells
+from optuna_popnas.predictors.features.columns import Columns
+from optuna_popnas.predictors.features.columns import columns
+from optuna_popnas.predictors.features.reindex import built_cells
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from optuna_popnas.predictors import structural_features
-from optuna_popnas.predictors.structure import feature_columns
+from optuna_popnas.predictors.features.structure import feature_columns
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace

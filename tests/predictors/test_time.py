@@ -8,8 +8,8 @@ from scipy.stats import spearmanr
 
 from optuna_popnas.predictors import AdditiveTimePredictor
 from optuna_popnas.predictors import TimePredictor
-from optuna_popnas.predictors.sum_of_parts import _tune
-from optuna_popnas.predictors.sum_of_parts import SumOfParts
+from optuna_popnas.predictors.regression.sum_of_parts import _tune
+from optuna_popnas.predictors.regression.sum_of_parts import SumOfParts
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from tests.predictors.conftest import seconds_of
@@ -55,9 +55,9 @@ def test_cells_built_less_often_cost_less(space: SearchSpace, cells: list[Cell])
 def test_standard_deviations_follow_the_noise(space: SearchSpace, cells: list[Cell]) -> None:
     noisy = seconds(cells) * np.random.default_rng(0).lognormal(0, 0.2, len(cells))
     model = AdditiveTimePredictor(space, seed=0).fit(cells, noisy)
-    mean, std = model.predict(cells, return_std=True)
+    mean, std = model.estimate(cells)
     assert 0.1 < np.median(std / mean) < 0.4
-    mean, std = model.fit(cells, seconds(cells)).predict(cells, return_std=True)
+    mean, std = model.fit(cells, seconds(cells)).estimate(cells)
     assert np.median(std / mean) < 0.05
 
 

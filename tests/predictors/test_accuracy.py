@@ -10,10 +10,10 @@ from scipy.stats import spearmanr
 
 from optuna_popnas.predictors import AccuracyPredictor
 from optuna_popnas.predictors import GaussianProcessAccuracyPredictor
-from optuna_popnas.predictors import threads
-from optuna_popnas.predictors.gaussian_process import _tune
-from optuna_popnas.predictors.gaussian_process import GaussianProcess
-from optuna_popnas.predictors.quantiles import Quantiles
+from optuna_popnas.predictors.regression import threads
+from optuna_popnas.predictors.regression.gaussian_process import _tune
+from optuna_popnas.predictors.regression.gaussian_process import GaussianProcess
+from optuna_popnas.predictors.regression.quantiles import Quantiles
 from optuna_popnas.space import Cell
 from optuna_popnas.space import register_operator
 from optuna_popnas.space import SearchSpace
@@ -28,7 +28,7 @@ def test_ranks_cells_it_has_not_seen(
     space: SearchSpace, cells: list[Cell], accuracies: np.ndarray
 ) -> None:
     model = GaussianProcessAccuracyPredictor(space, seed=0).fit(cells[:100], accuracies[:100])
-    mean, std = model.predict(cells[100:], return_std=True)
+    mean, std = model.estimate(cells[100:])
     assert spearmanr(mean, accuracies[100:])[0] > 0.97
     assert np.abs(mean - accuracies[100:]).mean() < 0.02
     assert mean.dtype == std.dtype == np.float64 and (std > 0).all()
@@ -42,9 +42,9 @@ def test_ranks_the_next_level(
     small, large = np.flatnonzero(sizes < 3), np.flatnonzero(sizes == 3)
     model = GaussianProcessAccuracyPredictor(space, seed=0)
     model.fit([cells[i] for i in small], accuracies[small])
-    mean, std = model.predict([cells[i] for i in large], return_std=True)
+    mean, std = model.estimate([cells[i] for i in large])
     assert spearmanr(mean, accuracies[large])[0] > 0.8
-    _, known = model.predict([cells[i] for i in small], return_std=True)
+    _, known = model.estimate([cells[i] for i in small])
     assert std.mean() > known.mean()  # it knows what it does not know
 
 
@@ -81,7 +81,7 @@ def test_few_cells_equal_values_and_other_units(
 ) -> None:
     model = GaussianProcessAccuracyPredictor(space, seed=0)
     for values in ([0.5] * count, [80.0, 70.0, 75.0, 90.0, 10.0, 60.0][:count], [-1.0] * count):
-        mean, std = model.fit(cells[:count], values).predict(cells, return_std=True)
+        mean, std = model.fit(cells[:count], values).estimate(cells)
         assert np.isfinite(mean).all() and np.isfinite(std).all()
         assert min(values) - 100 < mean.min() and mean.max() < max(values) + 100
     assert model.predict([]).shape == (0,)
@@ -94,9 +94,9 @@ def test_more_cells_than_it_keeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in [("_MOST_KEPT", 150), ("_MOST_TUNED", 60), ("_LANDMARKS", 20)]:
-        monkeypatch.setattr(f"optuna_popnas.predictors.gaussian_process.{name}", value)
+        monkeypatch.setattr(f"optuna_popnas.predictors.regression.gaussian_process.{name}", value)
     model = GaussianProcessAccuracyPredictor(space, seed=0).fit(cells, accuracies)
-    mean, std = model.predict(cells, return_std=True)
+    mean, std = model.estimate(cells)
     assert spearmanr(mean, accuracies)[0] > 0.95 and (std > 0).all()
 
 
@@ -125,7 +125,7 @@ def test_predictions_equal_the_textbook() -> None:
     targets = np.sin(features[:, 0]) + 0.1 * features[:, 3] + 0.2 * rng.normal(size=60)
     new = rng.normal(size=(20, 5)).astype(np.float32)
     process = GaussianProcess([slice(0, 2), slice(2, 5)], rng=rng).fit(features, targets)
-    mean, std = process.predict(new, deviations=True)
+    mean, std = process.predict(new)
     at = process.hyperparameters
 
     center, scale = features.mean(axis=0), features.std(axis=0)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.predictors.columns import Columns
-from optuna_popnas.predictors.columns import columns
+from optuna_popnas.predictors.features.columns import Columns
+from optuna_popnas.predictors.features.columns import columns
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import Grammar
 

@@ -112,10 +112,8 @@ class GaussianProcess:
         factor = cholesky(covariance[np.ix_(chosen, chosen)], lower=True)
         self._inverse = np.linalg.inv(factor).T
 
-    def predict(
-        self, features: npt.NDArray[np.float32], *, deviations: bool = False
-    ) -> tuple[FloatArray, FloatArray | None]:
-        """Return ``(m,)`` means and, if asked for, standard deviations without the noise."""
+    def predict(self, features: npt.NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
+        """Return ``(m,)`` means and standard deviations without the noise."""
         mean, known = np.empty(len(features)), np.zeros(len(features))
         # Blocks are always full: the last bits of a product depend on its number of rows.
         block = np.zeros((_ROWS, features.shape[1]))
@@ -127,12 +125,9 @@ class GaussianProcess:
             self._covariance(block, covariance, together, group)
             # Not a product of BLAS: its order of summation is another on each processor.
             mean[part] = np.einsum("ij,j->i", covariance[:count], self._solved)
-            if deviations:
-                near = covariance[:, self._landmarks].astype(np.float64) @ self._inverse
-                known[part] = np.einsum("ij,ij->i", near, near)[:count]
+            near = covariance[:, self._landmarks].astype(np.float64) @ self._inverse
+            known[part] = np.einsum("ij,ij->i", near, near)[:count]
         mean = self._mean + self._scale * mean
-        if not deviations:
-            return mean, None
         prior = self.hyperparameters.variances.sum() + self.hyperparameters.joint
         return mean, self._scale * np.sqrt(np.maximum(prior - known, 1e-9))
 

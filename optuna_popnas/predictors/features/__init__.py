@@ -1,0 +1,1 @@
+"""Cells as numbers: what the predictors learn from."""

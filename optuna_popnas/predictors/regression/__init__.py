@@ -1,0 +1,1 @@
+"""Regression on features, knowing nothing of cells."""

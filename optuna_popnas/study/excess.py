@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
 
 from optuna_popnas.search import pareto_front
-from optuna_popnas.space import Cell
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import StudyView
 from optuna_popnas.study.view import view_study
@@ -66,7 +64,7 @@ class Excess(NamedTuple):
             )
         return (
             f"{start}: expect them to be too high by about {self.total:.3f} "
-            f"({', '.join(parts)}). `optuna-popnas confirm` trains the front again with fresh "
+            f"({', '.join(parts)}). optuna-popnas confirm trains the front again with fresh "
             "seeds."
         )
 
@@ -102,11 +100,7 @@ def accuracy_noise(view: StudyView) -> float | None:
     Known from cells that were trained several times; else estimated from how the accuracy
     scatters over the last third of the epochs, which leaves out what differs between seeds.
     """
-    repeats: dict[Cell, list[float]] = defaultdict(list)
-    for trial in view.complete:
-        if trial.cell is not None and trial.accuracy is not None:
-            repeats[trial.cell.canonical()].append(trial.accuracy)
-    groups = [*repeats.values(), *view.confirmed.values()]
+    groups = [*view.measurements.values(), *view.confirmed.values()]
     several = [values for values in groups if len(values) > 1]
     if several:
         squares = sum(float(np.var(values)) * len(values) for values in several)

@@ -79,6 +79,13 @@ class TrialRecord(NamedTuple):
         return tuple(float(value) for value in values if isinstance(value, (int, float)))
 
     @property
+    def trained_seconds(self) -> float:
+        """Seconds of training, also of one that was ended early; 0 where they are not known."""
+        parts = self.user_attrs.get("time_parts")
+        known = parts.get("train_seconds") if isinstance(parts, dict) else None
+        return float(known if self.seconds is None and known else self.seconds or 0.0)
+
+    @property
     def is_failure(self) -> bool:
         """Whether the training failed, rather than being interrupted or lost with its worker."""
         if self.state != "FAIL" or self.cell is None:

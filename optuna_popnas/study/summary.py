@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 from optuna_popnas.space import Cell
-from optuna_popnas.study.quality import level_quality
-from optuna_popnas.study.view import level_of
+from optuna_popnas.study.levels import LevelSummary
+from optuna_popnas.study.levels import summarize_levels
+from optuna_popnas.study.search_time import search_time
+from optuna_popnas.study.search_time import SearchTime
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import StudyView
 from optuna_popnas.study.view import view_study
@@ -16,41 +18,10 @@ from optuna_popnas.study.words import duration_words
 
 
 if TYPE_CHECKING:
-    from optuna_popnas.search import PredictionQuality
     from optuna_popnas.study.records import TrialRecord
 
 
 _RECENT = 24  # finished trials that the pace is measured on
-
-
-class LevelSummary(NamedTuple):
-    """One level.
-
-    Attributes:
-        level: Blocks per cell.
-        candidates: Cells that were judged; None where there was no choice or no plan.
-        front, exploration: Cells chosen for the front and by the exploration step.
-        planned: Cells to be trained in all, reserves left out.
-        trained: Cells trained.
-        best_accuracy: Of the cells trained.
-        seconds: (shortest, longest) training; None where times are not known.
-        accuracy_quality, seconds_quality: How well the level was predicted; None: not at all.
-        plan_seconds: What planning took.
-        message: What the planner had to say.
-    """
-
-    level: int
-    candidates: int | None
-    front: int
-    exploration: int
-    planned: int
-    trained: int
-    best_accuracy: float | None
-    seconds: tuple[float, float] | None
-    accuracy_quality: PredictionQuality | None
-    seconds_quality: PredictionQuality | None
-    plan_seconds: float | None
-    message: str | None
 
 
 class WorkerSummary(NamedTuple):
@@ -87,6 +58,9 @@ class SearchSummary(NamedTuple):
         waited_seconds: Waiting of all trials together.
         elapsed_seconds: From the start of the first to the end of the last trial.
         seconds_left: Estimate until the search ends, at the present pace; None if not running.
+        time: Where the time went.
+        repeats: Trainings of cells that had been trained before.
+        ended: Why the search ended, in the planner's words.
         levels: Each level.
     """
 
@@ -103,6 +77,9 @@ class SearchSummary(NamedTuple):
     waited_seconds: float
     elapsed_seconds: float
     seconds_left: float | None
+    time: SearchTime
+    repeats: int
+    ended: str | None
     levels: tuple[LevelSummary, ...]
 
     @property
@@ -142,6 +119,9 @@ class SearchSummary(NamedTuple):
             "waited_seconds": round(self.waited_seconds, 3),
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "seconds_left": None if self.seconds_left is None else round(self.seconds_left, 1),
+            "time": {name: round(value, 3) for name, value in self.time._asdict().items()},
+            "repeats": self.repeats,
+            "ended": self.ended,
             "workers": [
                 {
                     "name": worker.name,
@@ -162,15 +142,7 @@ class SearchSummary(NamedTuple):
                 }
                 for trial in self.front
             ],
-            "levels": [
-                {
-                    **row._asdict(),
-                    "seconds": None if row.seconds is None else list(row.seconds),
-                    "accuracy_quality": _quality_json(row.accuracy_quality),
-                    "seconds_quality": _quality_json(row.seconds_quality),
-                }
-                for row in self.levels
-            ],
+            "levels": [row.to_json() for row in self.levels],
         }
 
 
@@ -186,7 +158,7 @@ def summarize(study: StudyLike) -> SearchSummary:
         state = "trials"
     times = [t.started for t in view.trials if t.started is not None]
     ends = [t.finished for t in view.trials if t.finished is not None]
-    levels = _summarize_levels(view)
+    levels = summarize_levels(view)
     level = view.plans[-1].level if view.plans else max(view.levels, default=None)
     if view.plans and not view.plans[-1].cells and len(view.plans) > 1:
         level = view.plans[-2].level
@@ -207,43 +179,11 @@ def summarize(study: StudyLike) -> SearchSummary:
         waited_seconds=sum(trial.waited_seconds for trial in view.trials),
         elapsed_seconds=(max(ends) - min(times)).total_seconds() if times and ends else 0.0,
         seconds_left=_seconds_left(view, levels) if state == "running" and searched else None,
+        time=search_time(view),
+        repeats=len(view.complete) - len(view.measurements),
+        ended=view.plans[-1].report.message if view.done and view.plans else None,
         levels=levels,
     )
-
-
-def _summarize_levels(view: StudyView) -> tuple[LevelSummary, ...]:
-    quality = {row.level: row for row in level_quality(view)}
-    plans = view.plans
-    rows = []
-    for level in sorted({plan.level for plan in plans} | set(view.levels)):
-        mine = [plan for plan in plans if plan.level == level]
-        trials = [trial for trial in view.complete if level_of(trial) == level]
-        cells = [planned for plan in mine for planned in plan.cells]
-        if not cells and not trials and not any(plan.report.message for plan in mine):
-            continue
-        times = [trial.seconds for trial in trials if trial.seconds is not None]
-        candidates = [
-            plan.report.candidates for plan in mine if plan.report.candidates is not None
-        ]
-        messages = [plan.report.message for plan in mine if plan.report.message]
-        spent = [plan.report.seconds for plan in mine if plan.report.seconds is not None]
-        rows.append(
-            LevelSummary(
-                level=level,
-                candidates=candidates[0] if candidates else None,
-                front=sum(planned.role == "front" for planned in cells),
-                exploration=sum(planned.role == "exploration" for planned in cells),
-                planned=sum(planned.role != "reserve" for planned in cells),
-                trained=len(trials),
-                best_accuracy=max((t.accuracy or 0.0 for t in trials), default=None),
-                seconds=(min(times), max(times)) if times else None,
-                accuracy_quality=quality[level].accuracy if level in quality else None,
-                seconds_quality=quality[level].seconds if level in quality else None,
-                plan_seconds=sum(spent) if spent else None,
-                message="; ".join(messages) or None,
-            )
-        )
-    return tuple(rows)
 
 
 def _seconds_left(view: StudyView, levels: Sequence[LevelSummary]) -> float | None:
@@ -269,7 +209,3 @@ def _seconds_left(view: StudyView, levels: Sequence[LevelSummary]) -> float | No
     if now.level == 0:
         left += len(view.space.new_blocks(0))
     return left * pace
-
-
-def _quality_json(quality: PredictionQuality | None) -> dict[str, Any] | None:
-    return None if quality is None else dict(quality._asdict())

@@ -59,6 +59,20 @@ class StudyView(NamedTuple):
         return tuple(trial for trial in self.trials if trial.is_valid)
 
     @property
+    def stopped(self) -> tuple[TrialRecord, ...]:
+        """Trainings that were ended early, as they promised nothing."""
+        return tuple(t for t in self.trials if t.state == "PRUNED" and t.user_attrs.get("stopped"))
+
+    @property
+    def measurements(self) -> dict[Cell, tuple[float, ...]]:
+        """The accuracies of each trained cell, in canonical form: several if it was repeated."""
+        found: dict[Cell, tuple[float, ...]] = {}
+        for trial in self.complete:
+            cell = (trial.cell or Cell()).canonical()
+            found[cell] = (*found.get(cell, ()), trial.accuracy or 0.0)
+        return found
+
+    @property
     def timed(self) -> tuple[TrialRecord, ...]:
         """Finished trials that also have training seconds."""
         return tuple(trial for trial in self.complete if trial.seconds is not None)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from optuna_popnas.visualization.learning_curves import plot_learning_curves
     from optuna_popnas.visualization.levels import plot_levels
     from optuna_popnas.visualization.operators import plot_operators
+    from optuna_popnas.visualization.page.report import report
     from optuna_popnas.visualization.pareto_front import plot_pareto_front
     from optuna_popnas.visualization.planned import plot_estimates
     from optuna_popnas.visualization.planned import plot_predicted_front
     from optuna_popnas.visualization.predictions import plot_predictions
-    from optuna_popnas.visualization.report.search_report import report
     from optuna_popnas.visualization.time_model import plot_time_importance
     from optuna_popnas.visualization.time_model import plot_time_shap
     from optuna_popnas.visualization.usage import plot_usage
@@ -47,7 +47,7 @@ _HOMES = {
     "plot_time_shap": "time_model",
     "plot_usage": "usage",
     "plot_workers": "workers",
-    "report": "report.search_report",
+    "report": "page.report",
     "update_dashboard": "dashboard",
 }
 

@@ -49,6 +49,7 @@ def style_figure(figure: go.Figure, title: str, subtitle: str = "", *, height: i
             "color": palette.GREY,
             "activecolor": palette.BLUE,
         },
+        meta={"title": title, "subtitle": subtitle},
         autosize=True,
     )
     axis = {

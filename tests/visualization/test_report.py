@@ -10,8 +10,8 @@ import pytest
 
 import optuna_popnas
 from optuna_popnas.visualization import report
-from optuna_popnas.visualization.report.search_report import pick_along
-from optuna_popnas.visualization.report.search_report import report_html
+from optuna_popnas.visualization.page.content import pick_along
+from optuna_popnas.visualization.page.report import report_html
 
 
 class Page(HTMLParser):
@@ -57,9 +57,11 @@ def parse(text: str) -> Page:
 def test_the_story_from_top_to_bottom(finished: optuna.Study) -> None:
     page = parse(report_html(finished, storage="sqlite:///popnas.db"))
     assert page.headings == [
+        "What it found",
         "What was searched",
         "How it went",
         "The front",
+        "All trials",
         "How far to trust the predictors",
         "What good and slow cells are made of",
         "What to do next",
@@ -87,6 +89,25 @@ def test_commands_name_storage_and_study(finished: optuna.Study) -> None:
     assert "optuna-popnas retrain --storage sqlite:///popnas.db --study made-up" in (text)
 
 
+def test_all_trials_can_be_sorted(finished: optuna.Study) -> None:
+    text = report_html(finished)
+    tables = re.findall(r'<table class="sortable">(.*?)</table>', text, re.DOTALL)
+    assert max(table.count("<tr>") for table in tables) == len(finished.trials) + 1
+
+
+def test_settings_that_are_off_are_told_too(finished: optuna.Study) -> None:
+    text = report_html(finished)
+    assert '<td>search.time_limit</td><td class="long">none</td>' in text
+    assert '<td>search.probes</td><td class="long">24</td>' in text
+
+
+def test_titles_are_text_that_pages_can_break(finished: optuna.Study) -> None:
+    text = report_html(finished)
+    assert re.search(r"<h3>Pareto front: \d+ of \d+ cells trained are on it</h3>", text)
+    for data in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S):
+        assert not json.loads(data)["layout"].get("title")
+
+
 def test_every_study_has_a_report(odd_studies: dict[str, optuna.Study]) -> None:
     for study in odd_studies.values():
         parse(report_html(study))
@@ -111,7 +132,7 @@ def test_it_replaces_the_old_page_at_once(finished: optuna.Study, tmp_path: Path
 
 
 def test_unwritable_folder(finished: optuna.Study, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(OSError, match="in a folder that exists.*Make .*missing"):
         report(finished, tmp_path / "missing" / "report.html")
 
 

@@ -1,0 +1,81 @@
+"""The story of a search as one page that needs no network."""
+
+from __future__ import annotations
+
+from datetime import datetime
+import os
+from pathlib import Path
+import tempfile
+
+from optuna_popnas._version import __version__
+from optuna_popnas.study.findings import findings
+from optuna_popnas.study.summary import summarize
+from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import view_study
+from optuna_popnas.visualization.page import content
+from optuna_popnas.visualization.page.figures import FigureSheet
+
+
+def report(
+    study: StudyLike, path: str | os.PathLike[str] = "report.html", *, storage: str | None = None
+) -> Path:
+    """Write the story of a search as one self-contained page, also while the search runs.
+
+    Args:
+        study: A study whose objective used ``space.suggest``.
+        path: The file to write. A browser that shows it while it is written again sees either
+            the old or the new page.
+        storage: The URL that the commands on the page name.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"`path` must be in a folder that exists, but got {str(target)!r}. "
+            f"Make {str(target.parent)!r} first."
+        )
+    text = report_html(study, storage=storage)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise
+    return target
+
+
+def report_html(study: StudyLike, *, storage: str | None = None) -> str:
+    """Return the page as text, see :func:`report`."""
+    from jinja2 import Environment
+    from jinja2 import PackageLoader
+    from plotly.offline import get_plotlyjs
+
+    view = view_study(study)
+    summary = summarize(view)
+    sheet = FigureSheet()
+    environment = Environment(
+        loader=PackageLoader("optuna_popnas.visualization.page", ""), autoescape=True
+    )
+    text: str = environment.get_template("template.html").render(
+        name=summary.study_name,
+        sentence=summary.sentence,
+        findings=findings(view, summary),
+        figures=content.figures(view, sheet),
+        sheet=sheet,
+        plotly=get_plotlyjs(),
+        version=__version__,
+        date=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        **content.tables(view, summary),
+        **content.cards(view, summary),
+        **content.network(view),
+        steps=content.steps(summary, storage),
+    )
+    return text

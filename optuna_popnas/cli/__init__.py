@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from inspect import signature
 import sys
 
 from optuna_popnas._version import __version__
@@ -50,6 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         print(f"optuna-popnas {name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
+    except Exception as error:  # drivers of storages have their own exceptions
+        from optuna_popnas.cli.storages import storage_problem
+
+        sentence = storage_problem(error)
+        if sentence is None:
+            raise
+        print(f"optuna-popnas {name}: {sentence}", file=sys.stderr)
+        return 1
 
 
 def _run(name: str, words: Sequence[str]) -> int:
@@ -72,8 +81,9 @@ def _run(name: str, words: Sequence[str]) -> int:
         print(parser.help(everything="--help-all" in words))
         raise SystemExit(0)
     arguments, flags = parser.parse(words)
-    if sections:
-        arguments["flags"] = flags
+    given = {"flags": flags, "words": words}
+    wanted = signature(module.run).parameters
+    arguments |= {name: value for name, value in given.items() if name in wanted}
     positional = [arguments.pop(key) for key in parser.positional if key in arguments]
     code: int = module.run(*positional, **arguments)
     return code

@@ -18,6 +18,7 @@ from optuna_popnas.cli.schema import MEASURED_COSTS
 from optuna_popnas.cli.schema import settings as known_settings
 from optuna_popnas.cli.schema import StudySettings
 from optuna_popnas.cli.schema import TIME_PREDICTORS
+from optuna_popnas.cli.storages import storage_url
 from optuna_popnas.space import SearchSpace
 
 
@@ -66,6 +67,11 @@ class SearchSettings:
         """The ``[study]`` section."""
         settings: StudySettings = self.build("study", StudySettings)
         return settings
+
+    @property
+    def storage(self) -> str:
+        """URL of the storage."""
+        return storage_url(self.study.storage)
 
     @property
     def study_name(self) -> str:

@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from optuna_popnas.cli.errors import ConfigError
-from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.space import Cell
 
@@ -26,7 +25,7 @@ def run(
     normal_cells: int = 2,
     filters: int = 24,
     image_size: int | None = None,
-    storage: str = DEFAULT_STORAGE,
+    storage: str | None = None,
     study: str | None = None,
 ) -> int:
     """Draw a cell, or the whole network, as SVG.
@@ -41,7 +40,8 @@ def run(
         filters: Filters of the first cells (F).
         image_size: Pixels, written into the cells of the network.
         storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
+            sqlite:///popnas.db, if left out.
         study: Name of the study; not needed where there is only one.
 
     Examples:
@@ -69,7 +69,7 @@ def run(
     return 0
 
 
-def _cell(text: str | None, storage: str, study: str | None) -> Cell:
+def _cell(text: str | None, storage: str | None, study: str | None) -> Cell:
     if text is not None and not text.strip().isdigit():
         try:
             return Cell.parse(text)

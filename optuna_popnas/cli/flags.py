@@ -99,7 +99,7 @@ class CommandParser:
                     nargs="+" if many else None if required else "?",
                 )
         self._parser.add_function_arguments(
-            function, as_group=False, skip={*self.positional, "flags"}
+            function, as_group=False, skip={*self.positional, "flags", "words"}
         )
         self._own = {action.dest for action in self._actions()}
         self._shown = (self._own | set(common)) - set(hidden)

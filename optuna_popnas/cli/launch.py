@@ -1,27 +1,35 @@
-"""Start workers on this machine and watch over them; write the script that starts them by SLURM.
+"""Start workers on this machine and watch over them.
 
 Workers are processes that run the same command on the same study. They need nothing of each
-other: the study's storage is all they share.
+other: the study's storage is all they share. Whoever starts them, their keeper, holds the other
+end of their standard input: when it is gone, however it went, they end as after Ctrl-C.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 import os
-import shlex
 import signal
 import subprocess
 import threading
 import time
+from types import FrameType
+from typing import Any
 
 
 _QUICK = 20.0  # a worker that ends so many seconds after its start has not done much
 _MAX_QUICK = 3  # so often in a row, and it is not started again
 _POLL = 0.2  # seconds
+_KEEPER = "POPNAS_KEEPER"  # set for workers whose standard input their keeper holds
+_MEMORY = 1 << 30  # bytes that a worker needs, roughly
 
 Say = Callable[[str], None]
+
+
+# Keeper -------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -72,24 +80,46 @@ def visible_gpus() -> list[str]:
     return out.stdout.split() if out.returncode == 0 else []
 
 
+def default_workers(gpus: Sequence[str], threads: int | None = 1) -> int:
+    """Return how many workers this machine has room for.
+
+    One per GPU; without GPUs one per core, or per ``threads`` cores if a training takes several,
+    as far as the free memory goes.
+    """
+    if gpus:
+        return len(gpus)
+    if threads is None:
+        return 1
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    try:
+        memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        memory = cores * _MEMORY
+    return max(min(cores // max(threads, 1), memory // _MEMORY), 1)
+
+
 def launch_workers(
     command: Sequence[str],
-    count: int | None = None,
+    count: int,
     *,
-    gpus: Sequence[str] | None = None,
+    gpus: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     grace: float = 30.0,
-    hopeless: Collection[int] = (2,),
+    hopeless: Collection[int] = (2, 70),
     say: Say = print,
     on_poll: Callable[[], None] | None = None,
 ) -> WorkersReport:
     """Run workers until all have ended; start again those that crash.
 
+    Ctrl-C, SIGTERM and a closed terminal end the workers; a second Ctrl-C kills them. No error of
+    what is called here, ``say`` and ``on_poll``, ends them.
+
     Args:
         command: What each worker runs. It must end with exit code 0 when the search has ended.
-        count: How many; one per GPU if left out, or one if there is none.
-        gpus: GPUs to share out, as ``CUDA_VISIBLE_DEVICES`` names them; all visible ones if left
-            out. With fewer workers than GPUs each gets several.
+        count: How many.
+        gpus: GPUs to share out, as ``CUDA_VISIBLE_DEVICES`` names them. With fewer workers than
+            GPUs each gets several.
         environment: More environment variables.
         grace: Seconds that workers have to end after Ctrl-C before they are killed.
         hopeless: Exit codes, such as that of a wrong setting, after which no worker is started
@@ -104,34 +134,37 @@ def launch_workers(
     Raises:
         ValueError: ``count`` is less than 1.
     """
-    gpus = visible_gpus() if gpus is None else list(gpus)
-    count = max(len(gpus), 1) if count is None else count
     if count < 1:
         raise ValueError(f"`count` must be at least 1, but got {count}.")
     places = []
     for index in range(count):
         variables = {**os.environ, **(environment or {}), "POPNAS_WORKER": str(index)}
+        variables[_KEEPER] = str(os.getpid())
         if gpus:
             variables["CUDA_VISIBLE_DEVICES"] = _share(gpus, index, count)
         places.append(_Place(variables))
     report = WorkersReport()
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGTERM, _interrupt) if in_main_thread else None
-    try:
-        for place in places:
-            _start(place, command)
-        while _watch(places, command, report, hopeless, say):
-            if on_poll is not None:
-                on_poll()
-            time.sleep(_POLL)
-    except KeyboardInterrupt:
-        report.interrupted = True
-        say("Ending the workers. The same command goes on where they were.")
-        _end(places, grace)
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGTERM, previous)
-        _end(places, 0.0)
+    tell = _harmless(say)
+    with _signals() as received:
+        try:
+            for index, place in enumerate(places):
+                _start(index, place, command, tell)
+            while _watch(places, command, report, hopeless, tell) and not received:
+                if on_poll is not None:
+                    _harmless(on_poll)()
+                time.sleep(_POLL)
+        finally:
+            # Also after an error of this program: they are asked to end, and never killed for it.
+            running = _running(places)
+            _interrupt(running)
+            if received:
+                report.interrupted = True
+                tell("Ending the workers. The same command goes on where they were.")
+                _await_end(running, grace, received)
+    for place in places:
+        if place.code is None and place.process is not None:
+            place.code = place.process.poll()
+            _release(place.process)
     report.codes = [1 if place.code is None else place.code for place in places]
     return report
 
@@ -143,12 +176,19 @@ def _share(gpus: Sequence[str], index: int, count: int) -> str:
     return ",".join(gpus[index::count])
 
 
-def _start(place: _Place, command: Sequence[str]) -> None:
-    # A session of its own, so that Ctrl-C in the terminal reaches the workers through us alone.
-    place.process = subprocess.Popen(
-        list(command), env=place.environment, start_new_session=True, stdin=subprocess.DEVNULL
-    )
+def _start(index: int, place: _Place, command: Sequence[str], say: Say) -> None:
     place.started = time.monotonic()
+    try:
+        place.process = subprocess.Popen(
+            list(command),
+            env=place.environment,
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C in the terminal reaches the workers through us alone
+            close_fds=False,  # the lock of `only_keeper` passes on
+        )
+    except OSError as error:
+        place.code = 1
+        say(f"Worker {index} cannot be started: {error}.")
 
 
 def _watch(
@@ -165,6 +205,7 @@ def _watch(
         code = place.process.poll()
         if code is None:
             continue
+        _release(place.process)
         if code == 0 or code in hopeless:
             place.code = code
             continue
@@ -177,78 +218,101 @@ def _watch(
             continue
         report.restarts += 1
         say(f"Worker {index} {how}; it is started again.")
-        _start(place, command)
+        _start(index, place, command, say)
     return any(place.code is None for place in places)
 
 
-def _end(places: Sequence[_Place], grace: float) -> None:
-    """End all workers: as Ctrl-C does at first, then by force."""
-    running = [p.process for p in places if p.process is not None and p.process.poll() is None]
-    for process in running:
+def _release(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _running(places: Sequence[_Place]) -> list[subprocess.Popen[bytes]]:
+    return [p.process for p in places if p.process is not None and p.process.poll() is None]
+
+
+def _interrupt(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
         process.send_signal(signal.SIGINT)
+
+
+def _await_end(
+    processes: Sequence[subprocess.Popen[bytes]], grace: float, received: Sequence[int]
+) -> None:
+    """Wait for workers that were interrupted; kill those that do not end in time."""
     deadline = time.monotonic() + grace
-    for process in running:
+    asked = len(received)
+    while any(process.poll() is None for process in processes):
+        if time.monotonic() > deadline or len(received) > asked:
+            for process in processes:
+                process.kill()
+        time.sleep(0.05)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect the signals that end a program, in the main thread, instead of raising anything.
+
+    So Ctrl-C does its work wherever it arrives, in the middle of a progress bar, too.
+    """
+    received: list[int] = []
+
+    def receive(number: int, _: FrameType | None) -> None:
+        received.append(number)
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, receive) for number in _ending_signals()}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ending_signals() -> list[int]:
+    """Return the signals that end a search; not that of a closed terminal under ``nohup``."""
+    signals: list[int] = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        signals.append(hangup)
+    return signals
+
+
+def _harmless(call: Callable[..., None]) -> Callable[..., None]:
+    """Return a call whose errors end nothing: a terminal may be closed, a storage away."""
+
+    def tried(*arguments: object) -> None:
         try:
-            process.wait(timeout=max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            call(*arguments)
+        except Exception:
+            return
+
+    return tried
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+# Worker --------------------------------------------------------------------------------------
 
 
-def slurm_script(
-    command: Sequence[str],
-    count: int,
-    *,
-    name: str = "popnas",
-    gpus: int = 1,
-    cpus: int = 4,
-    memory: str = "16G",
-    hours: float = 24.0,
-    partition: str | None = None,
-    setup: Sequence[str] = (),
-) -> str:
-    """Return a SLURM array script that runs ``count`` workers, one per task.
+def obey_keeper(*, grace: float = 60.0) -> None:
+    """Make this process end as by Ctrl-C when it is told to, or when its keeper is gone.
 
     Args:
-        command: What each worker runs, the same as on one machine.
-        count: How many workers.
-        name: Name of the job.
-        gpus: GPUs per worker.
-        cpus: CPU cores per worker.
-        memory: Memory per worker.
-        hours: Time limit. Workers that reach it are requeued and go on.
-        partition: Partition; the cluster's default if left out.
-        setup: Shell lines that come first, such as ``module load`` or ``source .venv/...``.
+        grace: Seconds after which it ends whatever it does.
     """
-    if count < 1:
-        raise ValueError(f"`count` must be at least 1, but got {count}.")
-    minutes = max(1, round(60 * hours))
-    options = [
-        f"--job-name={name}",
-        f"--array=0-{count - 1}",
-        f"--cpus-per-task={cpus}",
-        f"--mem={memory}",
-        f"--time={minutes // 60:02d}:{minutes % 60:02d}:00",
-        "--requeue",
-        "--open-mode=append",
-        f"--output={name}-%A-%a.log",
-    ]
-    if gpus:
-        options.append(f"--gres=gpu:{gpus}")
-    if partition:
-        options.append(f"--partition={partition}")
-    lines = [
-        "#!/bin/bash",
-        *(f"#SBATCH {option}" for option in options),
-        "",
-        "# A worker that is killed or preempted loses at most the cell it was training;",
-        "# requeued, it joins the study again.",
-        *setup,
-        f"export OMP_NUM_THREADS={cpus}",
-        f"exec {shlex.join(command)}",
-    ]
-    return "\n".join(lines) + "\n"
+    for number in _ending_signals():
+        # Shells start background jobs with Ctrl-C ignored.
+        signal.signal(number, signal.default_int_handler)
+    if _KEEPER in os.environ:
+        threading.Thread(target=_end_with_keeper, args=(grace,), daemon=True).start()
+
+
+def _end_with_keeper(grace: float) -> None:
+    try:
+        while os.read(0, 1):
+            pass
+    except OSError:
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(grace)
+    os._exit(130)

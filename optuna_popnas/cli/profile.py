@@ -5,7 +5,7 @@ from __future__ import annotations
 from json import dumps
 from pathlib import Path
 import sys
-from typing import Any, NamedTuple
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,19 @@ from optuna_popnas.cli.config import read_settings
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import Values
+from optuna_popnas.cli.outlook import LevelOutlook
+from optuna_popnas.cli.outlook import outlook
+from optuna_popnas.cli.outlook import time_cells
+from optuna_popnas.cli.outlook import training_hours
+from optuna_popnas.cli.outlook import worker_count
 from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.space import Cell
-from optuna_popnas.space import CellBatch
-from optuna_popnas.space import SearchSpace
+from optuna_popnas.study.words import duration_words
 
+
+if TYPE_CHECKING:
+    pass
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,35 +39,6 @@ COMMON = (
     "space.operators", "space.max_blocks", "search.max_children",
     "network.filters", "training.epochs",
 )  # fmt: skip
-_MOST_COUNTED = 400_000  # encodings up to which a level is counted one by one
-_MOST_COSTED = 20_000  # cells of a level whose costs are computed
-
-
-class LevelOutlook(NamedTuple):
-    """What one level would be like.
-
-    Attributes:
-        level: Blocks per cell.
-        encodings: Cells of this level in the whole space, equivalent ones counted apart.
-        distinct: Cells after equivalence; None where there are too many to count.
-        candidates: Cells that would be judged, from as many parents as the search keeps.
-        merged: How many of their encodings were equivalent to others.
-        trainings: Cells that are trained at most.
-        parameters, flops: (least, median, most) of the candidates.
-        seconds: Estimated mean training time of a candidate; None if nothing was timed.
-        inside: Share of the candidates within all limits; None without limits.
-    """
-
-    level: int
-    encodings: int
-    distinct: int | None
-    candidates: int
-    merged: int
-    trainings: int
-    parameters: tuple[int, int, int]
-    flops: tuple[int, int, int]
-    seconds: float | None
-    inside: float | None
 
 
 def run(config: str | None = None, /, *, timed: int = 8, json: bool = False, flags: Values) -> int:
@@ -89,16 +67,15 @@ def run(config: str | None = None, /, *, timed: int = 8, json: bool = False, fla
     space = objective.space
     source = f"{len(measured)} trained cells of the study"
     if not measured and timed > 0:
-        cells = _cells_to_time(space, timed)
-        print(f"Timing {len(cells)} cells ...", file=sys.stderr)
-        measured = [(cell, objective.probe(cell)) for cell in cells]
-        source = f"{len(cells)} cells that were timed for a moment"
+        print(f"Timing {timed} cells ...", file=sys.stderr)
+        measured = time_cells(objective, timed)
+        source = f"{len(measured)} cells that were timed for a moment"
     levels = outlook(settings, space, cost, measured)
     report = {
         "levels": [row._asdict() for row in levels],
         "trainings": 1 + sum(row.trainings for row in levels),
-        "training_hours": _hours(levels),
-        "workers": settings.study.workers or 1,
+        "training_hours": training_hours(levels),
+        "workers": worker_count(settings),
         "timed_by": source if measured else None,
         "device": str(objective.device),
     }
@@ -129,135 +106,9 @@ def _settings(
     return SearchSettings(merge(values, flags), source="the study"), measured
 
 
-def _cells_to_time(space: SearchSpace, count: int) -> list[Cell]:
-    """Return cells of one and two blocks that are as different as can be."""
-    from optuna_popnas.predictors.spread import spread_cells
-
-    rng = np.random.default_rng(0)
-    first = space.first_level()
-    batches = [first]
-    if space.max_blocks > 1:
-        parents = first.take(rng.choice(len(first), size=min(12, len(first)), replace=False))
-        batches.append(space.expand(parents))
-    cells: list[Cell] = []
-    for index, batch in enumerate(batches):
-        share = count // len(batches) + (index < count % len(batches))
-        cells += batch.take(spread_cells(batch, min(share, len(batch)), rng=rng))
-    return cells
-
-
-def outlook(
-    settings: SearchSettings,
-    space: SearchSpace,
-    cost: Any,
-    measured: list[tuple[Cell, float]],
-) -> list[LevelOutlook]:
-    """Return what each level would be like; parents are drawn at random, not predicted."""
-    from optuna_popnas.search import SearchConfig
-
-    search = settings.values["search"]
-    known = {k: v for k, v in search.items() if k in SearchConfig.__dataclass_fields__}
-    config = SearchConfig(**known)
-    model = _TimeModel(cost, space, measured)
-    rng = np.random.default_rng(settings.study.seed)
-    parents: CellBatch | None = None
-    whole: CellBatch | None = None
-    rows = []
-    for level in space.profile():
-        if parents is None:
-            candidates = whole = space.first_level()
-            encodings, trainings = len(candidates), len(candidates)
-        else:
-            if whole is not None:
-                counted = len(whole) * level.new_blocks <= _MOST_COUNTED
-                whole = space.expand(whole) if counted else None
-            candidates = space.expand(parents, max_encodings=config.max_candidates, rng=rng)
-            encodings = min(len(parents) * level.new_blocks, config.max_candidates)
-            explores = config.mode == "popnas" and level.blocks < space.max_blocks
-            trainings = config.max_children + explores * config.max_exploration_children
-        size = min(len(candidates), _MOST_COSTED)
-        some = candidates.take(np.sort(rng.choice(len(candidates), size=size, replace=False)))
-        costs = {name: np.asarray(column) for name, column in cost(some).items()}
-        seconds = model.predict(costs)
-        inside = _inside(config.limits, config.time_limit, costs, seconds)
-        kept = some if inside is None or not inside.any() else some.take(inside)
-        rows.append(
-            LevelOutlook(
-                level=level.blocks,
-                encodings=level.upper_bound,
-                distinct=None if whole is None else len(whole),
-                candidates=len(candidates),
-                merged=encodings - len(candidates),
-                trainings=min(trainings, len(candidates)),
-                parameters=_range(costs["parameters"]),
-                flops=_range(costs["flops"]),
-                seconds=None if seconds is None else float(seconds.mean()),
-                inside=None if inside is None else float(inside.mean()),
-            )
-        )
-        if level.blocks == 1:
-            parents = kept  # every cell of the first level is trained
-            continue
-        count = min(config.max_children + config.max_exploration_children, len(kept))
-        parents = kept.take(np.sort(rng.choice(len(kept), size=count, replace=False)))
-    return rows
-
-
-class _TimeModel:
-    """Seconds as a sum of a constant and non-negative shares of parameters and FLOPs."""
-
-    def __init__(self, cost: Any, space: SearchSpace, measured: list[tuple[Cell, float]]) -> None:
-        self._weights: Floats | None = None
-        if not measured:
-            return
-        from scipy.optimize import nnls
-
-        batch = CellBatch.from_cells(space, [cell for cell, _ in measured])
-        seconds = np.array([value for _, value in measured], dtype=np.float64)
-        design = self._design(cost(batch))
-        weights, _ = nnls(design / seconds[:, None], np.ones(len(seconds)))  # relative errors
-        self._weights = weights
-
-    def predict(self, costs: Any) -> Floats | None:
-        if self._weights is None:
-            return None
-        seconds: Floats = self._design(costs) @ self._weights
-        return seconds
-
-    @staticmethod
-    def _design(costs: Any) -> Floats:
-        flops = np.asarray(costs["flops"], dtype=np.float64)
-        parameters = np.asarray(costs["parameters"], dtype=np.float64)
-        return np.stack([np.ones(len(flops)), parameters, flops], axis=1)
-
-
-def _inside(
-    limits: dict[str, float], time_limit: float | None, costs: Any, seconds: Floats | None
-) -> npt.NDArray[np.bool_] | None:
-    if not limits and (time_limit is None or seconds is None):
-        return None
-    inside = np.ones(len(costs["flops"]), dtype=bool)
-    for name, limit in limits.items():
-        inside &= costs[name] <= limit
-    if time_limit is not None and seconds is not None:
-        inside &= seconds <= time_limit
-    return inside
-
-
-def _range(values: npt.NDArray[Any]) -> tuple[int, int, int]:
-    return int(values.min()), int(np.median(values)), int(values.max())
-
-
-def _hours(levels: list[LevelOutlook]) -> float | None:
-    if any(row.seconds is None for row in levels):
-        return None
-    return sum(row.trainings * (row.seconds or 0.0) for row in levels) / 3600
-
-
 def profile_text(report: dict[str, Any], levels: list[LevelOutlook]) -> str:
     """Return the outlook as text."""
     from optuna_popnas.cli.text import table
-    from optuna_popnas.study.words import duration_words
     from optuna_popnas.study.words import level_name
 
     rows = []

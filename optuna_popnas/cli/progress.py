@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import sys
+import threading
 import time
 from typing import Any, TYPE_CHECKING
 
+from optuna_popnas.cli.launch import launch_workers
+from optuna_popnas.cli.presence import is_alive
 from optuna_popnas.study.summary import SearchSummary
 from optuna_popnas.study.summary import summarize
 from optuna_popnas.study.words import duration_words
@@ -42,13 +45,44 @@ def describe(summary: SearchSummary) -> tuple[int, int, str, str]:
     return done, total, before, ", ".join(parts)
 
 
+class StudyReader:
+    """Reads a study again and again in a thread, whatever the storage does meanwhile.
+
+    Attributes:
+        latest: The last summary; None before the first.
+        away: Whether the storage did not answer the last time.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        self.latest: SearchSummary | None = None
+        self.away = False
+        self._study = study
+        self._stop = threading.Event()
+        threading.Thread(target=self._read, name="popnas-reader", daemon=True).start()
+
+    def _read(self) -> None:
+        while not self._stop.is_set():
+            started = time.thread_time()
+            try:
+                self.latest = summarize(self._study)
+                self.away = False
+            except Exception:  # the next reading may get through; who looks ends nothing
+                self.away = True
+            cost = time.thread_time() - started
+            self._stop.wait(min(max(cost / _SHARE, _SHORTEST_PAUSE), _LONGEST_PAUSE))
+
+    def close(self) -> None:
+        """Read no more."""
+        self._stop.set()
+
+
 class SearchBar:
     """A progress bar of the present level; a line a minute where the output is no terminal."""
 
     def __init__(self, study: optuna.Study) -> None:
         from tqdm import tqdm
 
-        self._study = study
+        self._reader = StudyReader(study)
         self._next = 0.0
         self._line = ""
         self._bar: Any = tqdm(
@@ -63,27 +97,32 @@ class SearchBar:
         )
 
     def update(self) -> None:
-        """Read the study and redraw, not more often than is cheap."""
+        """Show what was read last; never waits for the storage."""
         now = time.monotonic()
-        if now < self._next:
+        summary = self._reader.latest
+        if summary is None or now < self._next:
             return
-        started = time.process_time()
-        done, total, before, after = describe(summarize(self._study))
+        done, total, before, after = describe(summary)
+        if self._reader.away:
+            after = "the storage does not answer"
         if self._bar.disable:
             self._next = now + _LINE_PAUSE
-            line = f"{before}: {done} of {total} cells"
+            line = f"{before}: {done} of {total} cells{after and ', '}{after}"
             if line != self._line:
-                self.write(f"{line}{after and ', '}{after}")
+                self.write(line)
             self._line = line
             return
+        self._next = now + _SHORTEST_PAUSE
         self._bar.total = total
         self._bar.n = done
         self._bar.set_description_str(before, refresh=False)
         self._bar.postfix = after
         self._bar.refresh()
-        cost = time.process_time() - started
-        pause = min(max(cost / _SHARE, _SHORTEST_PAUSE), _LONGEST_PAUSE)
-        self._next = time.monotonic() + pause
+
+    @property
+    def ended(self) -> bool:
+        """Whether the search has ended, as far as was read."""
+        return self._reader.latest is not None and self._reader.latest.state == "finished"
 
     def write(self, text: str) -> None:
         """Print a line above the bar."""
@@ -91,18 +130,34 @@ class SearchBar:
 
     def close(self) -> None:
         """Take the bar away."""
-        self._bar.close()
+        self._reader.close()
+        try:
+            self._bar.close()
+        except OSError:  # the terminal was closed
+            pass
 
 
-def watch(study: optuna.Study, command: Sequence[str], workers: int | None) -> int:
+def watch(
+    study: optuna.Study, command: Sequence[str], workers: int, gpus: Sequence[str] = ()
+) -> int:
     """Start workers, show progress until they end; returns the exit code."""
-    from optuna_popnas.cli.launch import launch_workers
-
     bar = SearchBar(study)
     try:
-        report = launch_workers(command, workers, say=bar.write, on_poll=bar.update)
+        report = launch_workers(command, workers, gpus=gpus, say=bar.write, on_poll=bar.update)
     finally:
         bar.close()
     if report.interrupted:
         return 130
     return 0 if report.ok else 2 if 2 in report.codes else 1
+
+
+def only_watch(study: optuna.Study, process: int) -> int:
+    """Show the progress of another process's workers until they end; returns the exit code."""
+    bar = SearchBar(study)
+    try:
+        while is_alive(process) and not bar.ended:
+            bar.update()
+            time.sleep(_SHORTEST_PAUSE)
+    finally:
+        bar.close()
+    return 0

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.cli.storages import mask_password
+from optuna_popnas.cli.storages import storage_url
 
 
 def run(
-    *, output: str = "report.html", storage: str = DEFAULT_STORAGE, study: str | None = None
+    *, output: str = "report.html", storage: str | None = None, study: str | None = None
 ) -> int:
     """Write the story of a search as one page that works offline.
 
     Args:
         output: The HTML file.
         storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
+            sqlite:///popnas.db, if left out.
         study: Name of the study; not needed where there is only one.
 
     Examples:
@@ -23,6 +24,6 @@ def run(
     """
     from optuna_popnas.visualization import report
 
-    path = report(load_study(storage, study), output, storage=mask_password(storage))
+    path = report(load_study(storage, study), output, storage=mask_password(storage_url(storage)))
     print(f"Written: {path}")
     return 0

@@ -13,7 +13,6 @@ from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.draw import find_cell
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import Values
-from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.space import Cell
 
@@ -52,7 +51,7 @@ def run(
     device: str | None = None,
     seed: int = 0,
     json: bool = False,
-    storage: str = DEFAULT_STORAGE,
+    storage: str | None = None,
     study: str | None = None,
     flags: Values,
 ) -> int:
@@ -74,7 +73,8 @@ def run(
         seed: Seed of the training.
         json: Print the model's card as JSON.
         storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
+            sqlite:///popnas.db, if left out.
         study: Name of the study; not needed where there is only one.
 
     Examples:

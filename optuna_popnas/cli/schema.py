@@ -16,7 +16,6 @@ from jsonargparse import ArgumentParser
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import make_parser
 from optuna_popnas.cli.flags import wrong_value
-from optuna_popnas.cli.storages import DEFAULT_STORAGE
 
 
 #: Names of predictors on the command line -> classes of :mod:`optuna_popnas.predictors`.
@@ -43,7 +42,8 @@ class StudySettings:
 
     Args:
         storage: URL of the storage: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
+            sqlite:///popnas.db, if left out.
         name: Name of the study; that of the data if left out.
         workers: Processes on this machine; one per visible GPU, or per core, if left out.
         device: Device of the trainings, such as ``cpu``, ``cuda`` or ``cuda:1``; the fastest one
@@ -57,7 +57,7 @@ class StudySettings:
         timeout: Seconds after which no new training is begun; the same command goes on later.
     """
 
-    storage: str = DEFAULT_STORAGE
+    storage: str | None = None
     name: str | None = None
     workers: int | None = None
     device: str | None = None

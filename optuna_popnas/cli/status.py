@@ -6,7 +6,6 @@ from datetime import datetime
 from json import dumps
 from typing import TYPE_CHECKING
 
-from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def run(
     *,
-    storage: str = DEFAULT_STORAGE,
+    storage: str | None = None,
     study: str | None = None,
     front: int = 10,
     json: bool = False,
@@ -25,7 +24,8 @@ def run(
 
     Args:
         storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
+            sqlite:///popnas.db, if left out.
         study: Name of the study; not needed where there is only one.
         front: Lines of the front to print.
         json: Print JSON for scripts.

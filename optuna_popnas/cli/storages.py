@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+import os
 from pathlib import Path
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+import warnings
 
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.errors import nearest
@@ -15,19 +17,46 @@ from optuna_popnas.cli.errors import nearest
 if TYPE_CHECKING:
     import optuna
 
+Result = TypeVar("Result")
+
 DEFAULT_STORAGE = "sqlite:///popnas.db"
+#: Variable of the environment with the URL, where it has a password that nobody need see.
+STORAGE_VARIABLE = "POPNAS_STORAGE"
+#: Seconds that somebody at a terminal waits for a storage that does not answer.
+LOOK, WORK = 10.0, 300.0
+#: Drivers by the names of their modules -> what installs them.
+_DRIVERS = {
+    "psycopg": 'pip install "psycopg[binary]"',
+    "psycopg2": "pip install psycopg2-binary",
+    "pymysql": "pip install pymysql",
+    "MySQLdb": "pip install pymysql, and write mysql+pymysql://",
+    "grpc": "pip install grpcio protobuf",
+}
 
 
-def open_storage(url: str, *, must_exist: bool = False) -> optuna.storages.BaseStorage:
+class StorageError(RuntimeError):
+    """A storage that does not answer, or refuses what it is asked; no wrong usage."""
+
+
+def storage_url(given: str | None) -> str:
+    """Return the URL of the storage: that which was given, or ``$POPNAS_STORAGE``, or a file."""
+    return given or os.environ.get(STORAGE_VARIABLE) or DEFAULT_STORAGE
+
+
+def open_storage(
+    url: str, *, must_exist: bool = False, patience: float = LOOK
+) -> optuna.storages.BaseStorage:
     """Return the storage of a URL.
 
     Args:
         url: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``, ``journal:///FILE`` or
             ``grpc://HOST:PORT``.
         must_exist: Refuse to make a new file.
+        patience: Seconds that the storage may be away.
 
     Raises:
-        ConfigError: There is no such storage, or it cannot be opened.
+        ConfigError: There is no such storage.
+        StorageError: It does not answer.
     """
     import optuna
 
@@ -36,59 +65,146 @@ def open_storage(url: str, *, must_exist: bool = False) -> optuna.storages.BaseS
         raise ConfigError(
             f"`storage` must be a URL like {DEFAULT_STORAGE}, but got {mask_password(url)!r}."
         )
-    file = rest.lstrip("/") if rest.startswith("/") and not rest.startswith("//") else rest[1:]
-    if scheme in ("sqlite", "journal") and file and must_exist and not Path(file).exists():
-        raise ConfigError(f"There is no file {file!r}. Begin a search, or name its --storage.")
-    try:
+    file = storage_file(url)
+    if file is not None and must_exist and not file.exists():
+        raise ConfigError(
+            f"There is no file {str(file)!r}. Begin a search, or name its --storage."
+        )
+    if file is not None and not file.parent.is_dir():
+        raise ConfigError(f"There is no folder {str(file.parent)!r} for the storage. Make it.")
+
+    def call() -> optuna.storages.BaseStorage:
         if scheme == "journal":
             from optuna.storages.journal import JournalFileBackend
 
-            return optuna.storages.JournalStorage(JournalFileBackend(file))
+            return optuna.storages.JournalStorage(JournalFileBackend(str(file)))
         if scheme == "grpc":
             from optuna.storages import GrpcStorageProxy
 
             host, _, port = rest.partition(":")
-            return GrpcStorageProxy(host=host, port=int(port or 13000))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                return GrpcStorageProxy(host=host, port=int(port or 13000))
         return optuna.storages.get_storage(url)
+
+    return patiently(call, url, patience)
+
+
+def storage_file(url: str) -> Path | None:
+    """Return the file of a storage that is one."""
+    scheme, _, path = url.partition(":///")
+    if scheme.partition("+")[0] not in ("sqlite", "journal") or not path or path == ":memory:":
+        return None
+    return Path(path.partition("?")[0].removeprefix("file:"))
+
+
+def patiently(call: Callable[[], Result], url: str, patience: float) -> Result:
+    """Call what uses a storage, again while it is away.
+
+    Raises:
+        ConfigError: The URL is none that a driver understands.
+        StorageError: The storage does not answer, or refuses.
+    """
+    from optuna_popnas.sampler.steady import try_steadily
+
+    where = mask_password(url)
+    try:
+        return try_steadily(call, patience=patience)
     except ConfigError:
         raise
     except ImportError as error:
+        cause: BaseException = error
+        while cause.__context__ is not None:
+            cause = cause.__context__
+        module = str(getattr(cause, "name", "") or "").partition(".")[0]
+        advice = _DRIVERS.get(module, f"pip install {module}" if module else str(cause))
         raise ConfigError(
-            f"The storage {mask_password(url)!r} needs a package that is not installed: {error}. "
-            "Run `pip install optuna-popnas[workers]`."
+            f"The storage {where!r} needs a package that is not installed: {advice}."
         ) from None
     except Exception as error:  # drivers have their own exceptions
-        text = str(error).strip().splitlines()
-        raise ConfigError(
-            f"The storage {mask_password(url)!r} cannot be opened: "
-            f"{mask_password(text[0]) if text else type(error).__name__}."
-        ) from None
+        sentence = storage_problem(error, url)
+        if sentence is not None:
+            raise StorageError(sentence) from None
+        text = _first_line(error, url)
+        raise ConfigError(f"The storage {where!r} cannot be opened: {text}.") from None
 
 
-def load_study(url: str, name: str | None = None) -> optuna.Study:
+def storage_problem(error: BaseException, url: str | None = None) -> str | None:
+    """Return in a sentence what is wrong with a storage; None if the error is of another kind."""
+    from optuna_popnas.sampler.attributes import is_storage_failure
+
+    cause: BaseException | None = error
+    while cause is not None and not is_storage_failure(cause):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return None
+    where = "The storage" if url is None else f"The storage {mask_password(url)!r}"
+    text = _first_line(cause, url)
+    if re.search(r"read-?only", text):
+        return f"{where} can only be read, but must be written: {text}."
+    if re.search("not a database|malformed|password|denied|does not exist", text):
+        return f"{where} cannot be used: {text}."
+    return f"{where} does not answer: {text}. Is it running, and can this machine reach it?"
+
+
+def _first_line(error: BaseException, url: str | None) -> str:
+    """Return what an error says in one line, without the password."""
+    cause = error
+    while cause.__cause__ is not None and not str(cause.__cause__).isspace():
+        cause = cause.__cause__
+    details = getattr(cause, "details", None)  # gRPC's errors have their text there
+    text = str(details() if callable(details) else cause).strip()
+    line = (text.splitlines() or [type(cause).__name__])[0].strip().rstrip(".")
+    return line if url is None else line.replace(url, mask_password(url))
+
+
+def load_study(
+    url: str | None, name: str | None = None, *, patience: float = LOOK
+) -> optuna.Study:
     """Return a study; its name may be left out where there is only one.
+
+    Args:
+        url: See :func:`storage_url`.
+        name: Name of the study.
+        patience: Seconds that the storage may be away.
 
     Raises:
         ConfigError: There is no such study, or several and none was named.
+        StorageError: The storage does not answer.
     """
     import optuna
 
-    storage = open_storage(url, must_exist=True)
-    names = [study.study_name for study in storage.get_all_studies()]
+    url = storage_url(url)
+    storage = open_storage(url, must_exist=True, patience=patience)
+    names = study_names(storage, url, patience=patience)
     where = mask_password(url)
     if name is None:
         if not names:
             raise ConfigError(f"There is no study in {where}. Begin one: optuna-popnas search.")
         if len(names) > 1:
             raise ConfigError(
-                f"There are {len(names)} studies in {where}: {', '.join(sorted(names))}. "
+                f"There are {len(names)} studies in {where}: {', '.join(names)}. "
                 "Choose one with --study."
             )
         name = names[0]
     if name not in names:
-        raise ConfigError(f"There is no study {name!r} in {where}. {nearest(name, sorted(names))}")
+        raise ConfigError(f"There is no study {name!r} in {where}. {nearest(name, names)}")
+    chosen = name
     with quiet_optuna():
-        return optuna.load_study(study_name=name, storage=storage)
+        return patiently(
+            lambda: optuna.load_study(study_name=chosen, storage=storage), url, patience
+        )
+
+
+def study_names(
+    storage: optuna.storages.BaseStorage, url: str, *, patience: float = LOOK
+) -> list[str]:
+    """Return the names of all studies, in order.
+
+    Raises:
+        StorageError: The storage does not answer.
+    """
+    return sorted(s.study_name for s in patiently(storage.get_all_studies, url, patience))
 
 
 @contextmanager
@@ -105,5 +221,19 @@ def quiet_optuna() -> Iterator[None]:
 
 
 def mask_password(url: str) -> str:
-    """Return a URL that can be shown: its password, if there is one, replaced by ``***``."""
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", url)
+    """Return a URL that can be shown: passwords replaced by ``***``, as SQLAlchemy reads them."""
+    if "@" not in url and "?" not in url:
+        return url
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # No URL: whatever stands before the machine may be a password.
+        return f"***@{url.rpartition('@')[2]}" if "@" in url else f"{url.partition('?')[0]}?***"
+    secret = [key for key in parsed.query if re.search("pass|pwd|secret|token|key", key.lower())]
+    if not secret and parsed.password is None:
+        return url
+    hidden = parsed.update_query_dict(dict.fromkeys(secret, "***"))
+    return hidden.render_as_string(hide_password=True).replace("%2A%2A%2A", "***")

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from optuna_popnas.networks import NetworkConfig
     from optuna_popnas.objective import TrainingObjective
+    from optuna_popnas.sampler import POPNASSampler
     from optuna_popnas.space import CellBatch
     from optuna_popnas.training import ImageData
 
+#: Exit code of a worker all of whose trainings failed: it must not be started again.
+GAVE_UP = 70
 # So many failures in a row are no bad luck: go on no further.
 _MOST_FAILURES = 8
 
@@ -42,11 +45,8 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for name in ("optuna.study._optimize", "optuna.study.study"):
         logging.getLogger(name).addFilter(_quiet_ends)
-    data = load_data(settings)
-    objective = make_objective(settings, data)
-    study.sampler = settings.make_sampler(
-        time_probe=objective.probe, cost=cost_function(objective.network, data)
-    )
+    data, objective = prepare(settings)
+    study.sampler = make_sampler(settings, data, objective)
     callbacks: list[Any] = [StopAfterFailures()]
     if settings.study.dashboard:
         callbacks.append(dashboard_callback(settings.study.artifacts))
@@ -54,6 +54,32 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
         study, objective, callbacks=callbacks, catch=(Exception,), timeout=settings.study.timeout
     )
     return 0
+
+
+def prepare(settings: SearchSettings) -> tuple[ImageData, TrainingObjective]:
+    """Load the data and make what trains the cells, as a worker does.
+
+    Raises:
+        ConfigError: Data or settings cannot be used.
+    """
+    data = load_data(settings)
+    objective = make_objective(settings, data)
+    make_sampler(settings, data, objective)
+    return data, objective
+
+
+def make_sampler(
+    settings: SearchSettings, data: ImageData, objective: TrainingObjective
+) -> POPNASSampler:
+    """Return what chooses the cells.
+
+    Raises:
+        ConfigError: A setting is out of range.
+    """
+    sampler: POPNASSampler = settings.make_sampler(
+        time_probe=objective.probe, cost=cost_function(objective.network, data)
+    )
+    return sampler
 
 
 def _quiet_ends(record: logging.LogRecord) -> bool:
@@ -76,8 +102,10 @@ def load_data(settings: SearchSettings) -> ImageData:
     source = values.pop("source", "digits")
     try:
         return load_dataset(source, seed=settings.study.seed, **values)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"[data] {error}") from error
+    except OSError as error:  # a disk or a network drive, which may be there again soon
+        raise OSError(f"[data] {error}") from error
 
 
 def make_objective(settings: SearchSettings, data: ImageData) -> TrainingObjective:

@@ -4,6 +4,7 @@ from dataclasses import fields
 import inspect
 from pathlib import Path
 
+import optuna
 import pytest
 
 from optuna_popnas.cli.config import read_settings
@@ -14,9 +15,9 @@ from optuna_popnas.cli.schema import add_sections
 from optuna_popnas.cli.schema import LSTM_SIZES
 from optuna_popnas.cli.schema import LSTMSettings
 from optuna_popnas.cli.schema import settings
-from optuna_popnas.cli.search import check_same
-from optuna_popnas.cli.search import full_settings
 from optuna_popnas.cli.search import SECTIONS
+from optuna_popnas.cli.studies import check_same
+from optuna_popnas.cli.studies import full_settings
 
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -154,18 +155,26 @@ def test_every_setting_has_a_help_text_and_a_flag() -> None:
 
 
 def test_a_study_keeps_its_settings() -> None:
-    ours = full_settings(read())
-    check_same("digits", ours, ours)
+    directions = ["maximize", "minimize"]
+    study = optuna.create_study(study_name="digits", directions=directions)
+    study.set_user_attr("settings", full_settings(read()))
+
+    def check(*flags: str) -> None:
+        check_same(study, full_settings(read(None, *flags)), directions)
+
+    check()
     with pytest.raises(
         ConfigError, match="`training.epochs` must be 21, with which the study 'digits' was begun"
     ):
-        check_same("digits", ours, full_settings(read(None, "--epochs", "3")))
+        check("--epochs", "3")
     with pytest.raises(ConfigError, match=r"`data.source` must be 'digits'"):
-        check_same("digits", ours, full_settings(read(None, "--data", "cifar10")))
+        check("--data", "cifar10")
     with pytest.raises(ConfigError, match=r"`study.seed` must be 0"):
-        check_same("digits", ours, full_settings(read(None, "--seed", "1")))
+        check("--seed", "1")
+    with pytest.raises(ConfigError, match="has 2 objectives, but these settings have 3"):
+        check_same(study, full_settings(read()), [*directions, "minimize"])
     # What changes no result may differ.
-    check_same("digits", ours, full_settings(read(None, "--threads", "2", "--root", "/data")))
+    check("--threads", "2", "--root", "/data")
 
 
 def test_limits_of_measured_costs_are_for_the_objective(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 import os
 from pathlib import Path
 import signal
@@ -10,8 +11,8 @@ import time
 
 import pytest
 
+from optuna_popnas.cli.launch import default_workers
 from optuna_popnas.cli.launch import launch_workers
-from optuna_popnas.cli.launch import slurm_script
 from optuna_popnas.cli.launch import visible_gpus
 
 
@@ -29,7 +30,7 @@ def test_workers_share_out_the_gpus(tmp_path: Path) -> None:
         "pathlib.Path(sys.argv[1], name).write_text(os.environ['CUDA_VISIBLE_DEVICES'])\n",
     )
     said: list[str] = []
-    report = launch_workers(command, gpus=["0", "3"], say=said.append)
+    report = launch_workers(command, 2, gpus=["0", "3"], say=said.append)
     assert report.ok
     assert (report.codes, report.restarts, said) == ([0, 0], 0, [])
     assert [(tmp_path / name).read_text() for name in "01"] == ["0", "3"]
@@ -64,7 +65,7 @@ def test_a_worker_that_keeps_crashing_is_given_up(tmp_path: Path) -> None:
     assert said[-1].endswith("ended with exit code 3 3 times in a row; it is not started again.")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupting_ends_all_workers(
     tmp_path: Path, number: int, request: pytest.FixtureRequest
 ) -> None:
@@ -115,16 +116,75 @@ def test_visible_gpus_are_those_of_the_environment(monkeypatch: pytest.MonkeyPat
     assert visible_gpus() == []
 
 
-def test_slurm_script_is_one_that_bash_can_read() -> None:
-    text = slurm_script(
-        ["optuna-popnas", "search", "my config.toml"],
-        8,
-        hours=1.5,
-        partition="gpu",
-        setup=["source .venv/bin/activate"],
+def test_workers_end_when_their_keeper_is_gone(tmp_path: Path) -> None:
+    worker = script(
+        tmp_path,
+        "import os, pathlib, sys, time\n"
+        "from optuna_popnas.cli.launch import obey_keeper\n"
+        "obey_keeper()\n"
+        "me = pathlib.Path(sys.argv[1], os.environ['POPNAS_WORKER'])\n"
+        "try:\n"
+        "    me.write_text('started')\n"
+        "    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    me.write_text('ended cleanly')\n",
     )
-    assert "#SBATCH --array=0-7\n" in text
-    assert "#SBATCH --time=01:30:00\n" in text
-    assert "#SBATCH --requeue\n" in text
-    assert text.endswith("exec optuna-popnas search 'my config.toml'\n")
-    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+    code = f"from optuna_popnas.cli.launch import *; launch_workers({worker!r}, 2)"
+    keeper = subprocess.Popen([sys.executable, "-c", code])
+    marks = [tmp_path / name for name in "01"]
+    wait_for(lambda: all(mark.exists() and mark.read_text() for mark in marks))
+    keeper.kill()
+    keeper.wait()
+    wait_for(lambda: all(mark.read_text() == "ended cleanly" for mark in marks))
+
+
+def test_no_error_of_the_keeper_ends_the_workers(tmp_path: Path) -> None:
+    """A progress bar that could not read its study killed all workers, with SIGKILL."""
+    command = script(
+        tmp_path,
+        "import sys, pathlib, time\ntime.sleep(1)\npathlib.Path(sys.argv[1], 'done').touch()\n",
+    )
+
+    def fail(*_: object) -> None:
+        raise OSError("the terminal is gone")
+
+    assert launch_workers(command, 1, say=fail, on_poll=fail).ok
+    assert (tmp_path / "done").exists()
+
+
+def test_a_second_interrupt_kills(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    command = script(
+        tmp_path,
+        "import pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "pathlib.Path(sys.argv[1], 'started').touch()\n"
+        "time.sleep(60)\n",
+    )
+
+    def interrupt() -> None:
+        wait_for((tmp_path / "started").exists)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1.0)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    report = launch_workers(command, 1, say=lambda text: None)
+    thread.join()
+    assert report.interrupted
+    assert report.codes == [-signal.SIGKILL]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_as_many_workers_as_there_is_room_for() -> None:
+    assert default_workers(["0", "1", "2"]) == 3
+    cores = len(os.sched_getaffinity(0))
+    assert 1 <= default_workers([]) <= cores
+    assert default_workers([], threads=None) == 1  # a training that takes all cores
+    assert default_workers([], threads=10 * cores) == 1

@@ -114,6 +114,8 @@ def test_progress_in_words() -> None:
 
 def test_progress_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     bar = SearchBar(run_study(n_trials=45))  # standard error is no terminal here
+    while bar._reader.latest is None:
+        time.sleep(0.05)
     for _ in range(3):
         bar.update()
     bar.close()

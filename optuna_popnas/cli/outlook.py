@@ -1,0 +1,224 @@
+"""What a search will cost, from a few timed cells."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, NamedTuple, TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from optuna_popnas.cli.config import SearchSettings
+from optuna_popnas.cli.launch import default_workers
+from optuna_popnas.cli.launch import visible_gpus
+from optuna_popnas.space import Cell
+from optuna_popnas.space import CellBatch
+from optuna_popnas.space import SearchSpace
+from optuna_popnas.study.words import duration_words
+
+
+if TYPE_CHECKING:
+    from optuna_popnas.objective import TrainingObjective
+    from optuna_popnas.training import ImageData
+
+Floats = npt.NDArray[np.float64]
+
+_MOST_COUNTED = 400_000  # encodings up to which a level is counted one by one
+_MOST_COSTED = 20_000  # cells of a level whose costs are computed
+
+
+class LevelOutlook(NamedTuple):
+    """What one level would be like.
+
+    Attributes:
+        level: Blocks per cell.
+        encodings: Cells of this level in the whole space, equivalent ones counted apart.
+        distinct: Cells after equivalence; None where there are too many to count.
+        candidates: Cells that would be judged, from as many parents as the search keeps.
+        merged: How many of their encodings were equivalent to others.
+        trainings: Cells that are trained at most.
+        parameters, flops: (least, median, most) of the candidates.
+        seconds: Estimated mean training time of a candidate; None if nothing was timed.
+        inside: Share of the candidates within all limits; None without limits.
+    """
+
+    level: int
+    encodings: int
+    distinct: int | None
+    candidates: int
+    merged: int
+    trainings: int
+    parameters: tuple[int, int, int]
+    flops: tuple[int, int, int]
+    seconds: float | None
+    inside: float | None
+
+
+def worker_count(settings: SearchSettings) -> int:
+    """Return how many workers this machine will have."""
+    gpus = [] if settings.study.device == "cpu" else visible_gpus()
+    threads = settings.values["machine"].get("threads", 1)
+    return settings.study.workers or default_workers(gpus, threads)
+
+
+def outlook_text(settings: SearchSettings, data: ImageData, objective: TrainingObjective) -> str:
+    """Return in two lines what a search will cost, before it is begun."""
+    from optuna_popnas.cli.work import cost_function
+
+    measured = time_cells(objective, 4, seconds=10.0)
+    cost = cost_function(objective.network, data)
+    levels = outlook(settings, objective.space, cost, measured)
+    trainings, workers = 1 + sum(row.trainings for row in levels), worker_count(settings)
+    name = f"{workers} worker{'s' if workers > 1 else ''} on {objective.device.type}"
+    text = f"At most {trainings:,} trainings with {name}"
+    hours = training_hours(levels)
+    if hours is not None:
+        text += f", about {duration_words(hours * 3600 / workers)} (a guess from a few cells)"
+    return f"{text}.\nCtrl-C ends it and nothing is lost; the same command goes on."
+
+
+def time_cells(
+    objective: TrainingObjective, count: int, *, seconds: float = math.inf
+) -> list[tuple[Cell, float]]:
+    """Return the training seconds of some cells, each timed for a moment.
+
+    Args:
+        objective: Trains the cells.
+        count: How many cells.
+        seconds: No further cell is begun after so long.
+    """
+    started, measured = time.monotonic(), []
+    for cell in _cells_to_time(objective.space, count):
+        try:
+            measured.append((cell, objective.probe(cell)))
+        except (RuntimeError, ArithmeticError):  # too large for this machine, say
+            continue
+        if time.monotonic() - started > seconds:
+            break
+    return measured
+
+
+def _cells_to_time(space: SearchSpace, count: int) -> list[Cell]:
+    """Return cells of one and two blocks that are as different as can be."""
+    from optuna_popnas.predictors.spread import spread_cells
+
+    rng = np.random.default_rng(0)
+    first = space.first_level()
+    batches = [first]
+    if space.max_blocks > 1:
+        parents = first.take(rng.choice(len(first), size=min(12, len(first)), replace=False))
+        batches.append(space.expand(parents))
+    cells: list[Cell] = []
+    for index, batch in enumerate(batches):
+        share = count // len(batches) + (index < count % len(batches))
+        cells += batch.take(spread_cells(batch, min(share, len(batch)), rng=rng))
+    return cells
+
+
+def outlook(
+    settings: SearchSettings,
+    space: SearchSpace,
+    cost: Any,
+    measured: list[tuple[Cell, float]],
+) -> list[LevelOutlook]:
+    """Return what each level would be like; parents are drawn at random, not predicted."""
+    from optuna_popnas.search import SearchConfig
+
+    search = settings.values["search"]
+    known = {k: v for k, v in search.items() if k in SearchConfig.__dataclass_fields__}
+    config = SearchConfig(**known)
+    model = _TimeModel(cost, space, measured)
+    rng = np.random.default_rng(settings.study.seed)
+    parents: CellBatch | None = None
+    whole: CellBatch | None = None
+    rows = []
+    for level in space.profile():
+        if parents is None:
+            candidates = whole = space.first_level()
+            encodings, trainings = len(candidates), len(candidates)
+        else:
+            if whole is not None:
+                counted = len(whole) * level.new_blocks <= _MOST_COUNTED
+                whole = space.expand(whole) if counted else None
+            candidates = space.expand(parents, max_encodings=config.max_candidates, rng=rng)
+            encodings = min(len(parents) * level.new_blocks, config.max_candidates)
+            explores = config.mode == "popnas" and level.blocks < space.max_blocks
+            trainings = config.max_children + explores * config.max_exploration_children
+        size = min(len(candidates), _MOST_COSTED)
+        some = candidates.take(np.sort(rng.choice(len(candidates), size=size, replace=False)))
+        costs = {name: np.asarray(column) for name, column in cost(some).items()}
+        seconds = model.predict(costs)
+        inside = _inside(config.limits, config.time_limit, costs, seconds)
+        kept = some if inside is None or not inside.any() else some.take(inside)
+        rows.append(
+            LevelOutlook(
+                level=level.blocks,
+                encodings=level.upper_bound,
+                distinct=None if whole is None else len(whole),
+                candidates=len(candidates),
+                merged=encodings - len(candidates),
+                trainings=min(trainings, len(candidates)),
+                parameters=_range(costs["parameters"]),
+                flops=_range(costs["flops"]),
+                seconds=None if seconds is None else float(seconds.mean()),
+                inside=None if inside is None else float(inside.mean()),
+            )
+        )
+        if level.blocks == 1:
+            parents = kept  # every cell of the first level is trained
+            continue
+        count = min(config.max_children + config.max_exploration_children, len(kept))
+        parents = kept.take(np.sort(rng.choice(len(kept), size=count, replace=False)))
+    return rows
+
+
+class _TimeModel:
+    """Seconds as a sum of a constant and non-negative shares of parameters and FLOPs."""
+
+    def __init__(self, cost: Any, space: SearchSpace, measured: list[tuple[Cell, float]]) -> None:
+        self._weights: Floats | None = None
+        if not measured:
+            return
+        from scipy.optimize import nnls
+
+        batch = CellBatch.from_cells(space, [cell for cell, _ in measured])
+        seconds = np.array([value for _, value in measured], dtype=np.float64)
+        design = self._design(cost(batch))
+        weights, _ = nnls(design / seconds[:, None], np.ones(len(seconds)))  # relative errors
+        self._weights = weights
+
+    def predict(self, costs: Any) -> Floats | None:
+        if self._weights is None:
+            return None
+        seconds: Floats = self._design(costs) @ self._weights
+        return seconds
+
+    @staticmethod
+    def _design(costs: Any) -> Floats:
+        flops = np.asarray(costs["flops"], dtype=np.float64)
+        parameters = np.asarray(costs["parameters"], dtype=np.float64)
+        return np.stack([np.ones(len(flops)), parameters, flops], axis=1)
+
+
+def _inside(
+    limits: dict[str, float], time_limit: float | None, costs: Any, seconds: Floats | None
+) -> npt.NDArray[np.bool_] | None:
+    if not limits and (time_limit is None or seconds is None):
+        return None
+    inside = np.ones(len(costs["flops"]), dtype=bool)
+    for name, limit in limits.items():
+        inside &= costs[name] <= limit
+    if time_limit is not None and seconds is not None:
+        inside &= seconds <= time_limit
+    return inside
+
+
+def _range(values: npt.NDArray[Any]) -> tuple[int, int, int]:
+    return int(values.min()), int(np.median(values)), int(values.max())
+
+
+def training_hours(levels: list[LevelOutlook]) -> float | None:
+    if any(row.seconds is None for row in levels):
+        return None
+    return sum(row.trainings * (row.seconds or 0.0) for row in levels) / 3600

@@ -1,3 +1,3 @@
 """Where :func:`memory_limit` was in earlier releases."""
 
-from optuna_popnas.training.data.images import memory_limit as memory_limit
+from optuna_popnas.training.data.memory import memory_limit as memory_limit

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+import hashlib
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+
+from optuna_popnas.training.data.source import digest_of
 
 
 @runtime_checkable
@@ -54,10 +58,13 @@ class ImageData:
         validation: Indices of the images that validate, where the data name them; then there
             is one fold only.
         seed: Seed of the split.
+        top: What the user's images have where networks see 1.
+        content: Digest of what is on the images, wherever they are kept; theirs if left out.
+        mirror: Whether a mirrored image is still of its class.
 
     Raises:
-        ValueError: There are fewer than two classes, fewer images than classes, labels are
-            missing, or sizes or channels do not agree.
+        ValueError: There are fewer than two classes, a class has too few images to be trained
+            and validated, labels are missing, or sizes or channels do not agree.
     """
 
     name: str
@@ -69,6 +76,9 @@ class ImageData:
     validation_fraction: float = 0.1
     validation: npt.NDArray[np.int64] | None = None
     seed: int = 0
+    top: float = 255.0
+    content: str = ""
+    mirror: bool = True
 
     def __post_init__(self) -> None:
         check_labels(self.name, self.images, self.labels, self.classes)
@@ -76,11 +86,7 @@ class ImageData:
             raise ValueError(
                 f"A data set must have at least 2 classes, but {self.name!r} has {self.classes}."
             )
-        if len(self.labels) < 2 * self.classes:
-            raise ValueError(
-                "A data set must have at least 2 images per class, to train and to validate, "
-                f"but {self.name!r} has {len(self.labels)} images of {self.classes} classes."
-            )
+        self._check_counts()
         if not 0.0 < self.validation_fraction < 1.0:
             raise ValueError(
                 "`validation_fraction` must be between 0 and 1, "
@@ -103,6 +109,32 @@ class ImageData:
                 f"{self.name!r} has {self.image_size} and {tuple(self.test_images.shape[2:])}. "
                 "Pass `image_size`."
             )
+
+    def _check_counts(self) -> None:
+        if self.validation is None:
+            parts = {"to train and to validate": (np.arange(len(self.labels)), 2)}
+        else:
+            split = self.split()
+            parts = {"to train": (split.train, 1), "to validate": (split.validation, 1)}
+        for what, (indices, least) in parts.items():
+            counts = np.bincount(self.labels[indices], minlength=self.classes)
+            few = np.flatnonzero(counts < least)
+            if len(few):
+                named = ", ".join(f"{self.class_names[i]!r} has {counts[i]}" for i in few[:5])
+                raise ValueError(
+                    f"Every class must have at least {least} image{'s' * (least > 1)} {what}, "
+                    f"but of {self.name!r} {named}{', ...' * (len(few) > 5)}. Add images, or "
+                    "remove the class."
+                )
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What the data are, wherever they are kept: images of each class, and a hash."""
+        content = self.content or digest_of(self.images).hex()
+        counts = np.bincount(self.labels, minlength=self.classes).tolist()
+        digest = hashlib.blake2b(content.encode(), digest_size=8)
+        digest.update(np.ascontiguousarray(self.labels).tobytes())
+        return {"classes": dict(zip(self.class_names, counts)), "hash": digest.hexdigest()}
 
     @property
     def classes(self) -> int:
@@ -171,38 +203,30 @@ class ImageData:
         return Split(np.flatnonzero(mask).astype(np.int64), validation)
 
 
-class SelectedImages:
-    """Some of a sequence of lazily read images."""
-
-    def __init__(self, images: LazyImages, indices: npt.NDArray[np.int64]) -> None:
-        self._images = images
-        self._indices = indices
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """``(N, C, H, W)``."""
-        return len(self._indices), *self._images.shape[1:]
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> npt.NDArray[np.uint8]:
-        return self._images[int(self._indices[index])]
-
-
 def stratified(
-    labels: npt.NDArray[np.int64], fraction: float, *, seed: int, part: int = 0
+    labels: npt.NDArray[np.int64],
+    fraction: float,
+    *,
+    seed: int,
+    part: int = 0,
+    least: int = 1,
+    keep: int = 1,
 ) -> npt.NDArray[np.int64]:
     """Return the ascending indices of a random part that has all classes in proportion.
 
     Images are ordered by class, at random within each; every class is spread evenly over the
     parts, so that the part's size and each class's share in it are right to within one image.
+    Only then classes that have too few images in the part or beside it get more. (Parts of
+    scikit-learn's ``StratifiedKFold`` have no image of classes with fewer than there are parts.)
 
     Args:
         labels: ``(N,)`` class indices.
         fraction: Size of the part, relative to all.
         seed: Seed of the order.
-        part: Which of the ``1 / fraction`` parts that do not overlap.
+        part: Which of the ``1 / fraction`` parts. They do not overlap, but for classes that
+            have hardly as many images as there are parts.
+        least: Images of each class in the part, if there are more than ``keep``.
+        keep: Images of each class beside it.
     """
     rng = np.random.default_rng([seed, len(labels)])
     shuffled = rng.permutation(len(labels))
@@ -214,7 +238,14 @@ def stratified(
     position = (np.arange(count) * size) // count
     step = np.flatnonzero(np.diff(position, prepend=-1))
     width = np.diff(np.append(step, count))
-    chosen = step + np.minimum(part, width - 1)
+    chosen = np.zeros(count, dtype=bool)
+    chosen[step + np.minimum(part, width - 1)] = True
+    for places in np.split(np.arange(count), np.flatnonzero(np.diff(labels[order])) + 1):
+        here = int(chosen[places].sum())
+        wanted = max(min(max(here, least), len(places) - keep), 0)
+        if here != wanted:
+            free = np.roll(places[chosen[places] == (here > wanted)], -part)
+            chosen[free[: abs(here - wanted)]] = wanted > here
     return np.sort(order[chosen]).astype(np.int64)
 
 
@@ -244,7 +275,27 @@ def check_labels(name: str, images: Images, labels: npt.NDArray[np.int64], class
 def capped(
     labels: npt.NDArray[np.int64], samples: int | None, *, seed: int
 ) -> npt.NDArray[np.int64]:
-    """Return the indices of at most ``samples`` images, all classes in proportion."""
+    """Return the indices of at most ``samples`` images: two of each class, and in proportion."""
     if samples is None or samples >= len(labels):
         return np.arange(len(labels), dtype=np.int64)
-    return stratified(labels, samples / len(labels), seed=seed)
+    chosen = stratified(labels, samples / len(labels), seed=seed, least=2, keep=0)
+    while len(chosen) > samples:  # classes with few images got more
+        largest = np.flatnonzero(labels[chosen] == np.bincount(labels[chosen]).argmax())
+        chosen = np.delete(chosen, largest[-1])
+    return chosen
+
+
+def difference(stored: Mapping[str, Any], data: ImageData) -> str | None:
+    """Return how data differ from those of a stored fingerprint; None if they are the same."""
+    found = data.fingerprint
+    if dict(stored) == found:
+        return None
+    old, new = stored["classes"], found["classes"]
+    if list(old) != list(new):
+        odd = [name for name in (*old, *new) if (name in old) != (name in new)]
+        what = f"{len(old)} classes, now {len(new)}" if odd else "its classes in another order"
+        return f"had {what}{f' ({odd[0]!r})' if odd else ''}"
+    for name, count in old.items():
+        if new[name] != count:
+            return f"had {count} images of {name!r}, now {new[name]}"
+    return "had other images, of the same number"

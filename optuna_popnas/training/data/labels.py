@@ -12,25 +12,32 @@ class Part(NamedTuple):
     """Images with labels as their source has them.
 
     Attributes:
-        images: An array of any layout and type, or lazily read images.
+        images: An array of any layout and type, or a source of images.
         labels: ``(N,)`` labels of any type, or class indices if ``names`` is given.
         names: Class names that the labels are indices of.
+        top: What the images have where networks see 1; found out of an array.
+        content: Digest of what is on the images; found out if left out.
     """
 
     images: Any
     labels: npt.NDArray[Any]
     names: tuple[str, ...] | None = None
+    top: float | None = None
+    content: bytes | None = None
 
 
 def classes_of(name: str, part: Part) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the class names of a part, and its labels as indices into them.
+
+    Names without an image, such as those of the classes that a subset leaves out, are no classes.
 
     Raises:
         ValueError: Labels are missing or no classes.
     """
     labels = np.asarray(part.labels)
     if part.names is not None:
-        return part.names, labels.astype(np.int64)
+        present, indices = np.unique(labels.astype(np.int64), return_inverse=True)
+        return tuple(part.names[index] for index in present), indices.astype(np.int64)
     labels = _flat_labels(name, labels)
     values, indices = np.unique(labels, return_inverse=True)
     return tuple(str(value) for value in values.tolist()), indices.astype(np.int64)

@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 import os
 from pathlib import Path
 from typing import Any
+import warnings
 
 import numpy as np
 import numpy.typing as npt
 
+from optuna_popnas.training.data.arrays import ArrayImages
+from optuna_popnas.training.data.arrays import channels_first
+from optuna_popnas.training.data.arrays import check_range
+from optuna_popnas.training.data.arrays import unit_of
+from optuna_popnas.training.data.files import common
+from optuna_popnas.training.data.files import Header
+from optuna_popnas.training.data.files import headers
+from optuna_popnas.training.data.files import ImageFiles
+from optuna_popnas.training.data.folders import find_images
 from optuna_popnas.training.data.image_data import capped
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.image_data import Images
-from optuna_popnas.training.data.image_data import SelectedImages
 from optuna_popnas.training.data.image_data import stratified
-from optuna_popnas.training.data.images import ArrayScale
-from optuna_popnas.training.data.images import channels_first
-from optuna_popnas.training.data.images import find_images
-from optuna_popnas.training.data.images import ImageFiles
-from optuna_popnas.training.data.images import inspect
-from optuna_popnas.training.data.images import memory_limit as free_memory
-from optuna_popnas.training.data.images import read_all
-from optuna_popnas.training.data.images import resized
 from optuna_popnas.training.data.labels import classes_of
 from optuna_popnas.training.data.labels import indices_of
 from optuna_popnas.training.data.labels import Part
+from optuna_popnas.training.data.memory import memory_limit as free_memory
+from optuna_popnas.training.data.named import may_be_mirrored
 from optuna_popnas.training.data.named import NAMES
 from optuna_popnas.training.data.named import read_named
+from optuna_popnas.training.data.npz import read_npz
+from optuna_popnas.training.data.source import Damaged
+from optuna_popnas.training.data.source import digest_of
+from optuna_popnas.training.data.source import Joined
+from optuna_popnas.training.data.source import Source
+from optuna_popnas.training.data.source import undamaged
+from optuna_popnas.training.data.torch_datasets import as_array
+from optuna_popnas.training.data.torch_datasets import as_labels
+from optuna_popnas.training.data.torch_datasets import innermost
 from optuna_popnas.training.data.torch_datasets import is_torch_dataset
 from optuna_popnas.training.data.torch_datasets import read_torch_dataset
 
 
-#: Names of the arrays of an npz file: images, labels, for training, validation and test.
-_TRAIN_KEYS = (("x_train", "y_train"), ("train_images", "train_labels"), ("X_train", "y_train"))
-_PLAIN_KEYS = (
-    ("X", "y"),
-    ("x", "y"),
-    ("images", "labels"),
-    ("data", "target"),
-    ("arr_0", "arr_1"),
-)
-_VALIDATION_KEYS = (("x_val", "y_val"), ("val_images", "val_labels"), ("X_val", "y_val"))
-_TEST_KEYS = (("x_test", "y_test"), ("test_images", "test_labels"), ("X_test", "y_test"))
+_LARGE = 200 * 200  # pixels of an image that make trainings slow
 
 
 def load_dataset(
@@ -57,6 +59,8 @@ def load_dataset(
     root: str | os.PathLike[str] | None = None,
     memory_limit: int | None = None,
     name: str | None = None,
+    channels_last: bool | None = None,
+    skip_damaged: bool = False,
 ) -> ImageData:
     """Load a labelled set of images; sizes, channels and classes are found out.
 
@@ -67,9 +71,10 @@ def load_dataset(
               (Debian's package ``dataset-fashion-mnist`` is used if it is there), ``"cifar10"``,
               ``"cifar100"``, ``"eurosat"`` and others of torchvision;
             - a folder with one sub-folder of images per class, or with such folders below
-              ``train``, ``val`` and ``test``;
-            - a tuple ``(X, y)`` of arrays or tensors; images of shape ``(N, H, W)``,
-              ``(N, C, H, W)`` or ``(N, H, W, C)``;
+              ``train``, ``val`` and ``test``. Images are turned upright as their EXIF data say;
+              transparent ones are laid on white;
+            - a tuple ``(X, y)`` of arrays or tensors, or ``((X, y), (X_test, y_test))``; images
+              of shape ``(N, H, W)``, ``(N, C, H, W)`` or ``(N, H, W, C)``;
             - an ``.npz`` file with arrays ``X`` and ``y``, or ``x_train``, ``y_train``,
               ``x_test``, ``y_test``;
             - a ``torch.utils.data.Dataset`` of (image, label) pairs.
@@ -77,7 +82,7 @@ def load_dataset(
         image_size: Height and width, or one number for both, that images are resized to. Left
             out, they keep their size; files of different sizes get their mean size.
         samples: The largest number of training and validation images; classes stay in
-            proportion.
+            proportion, none loses all its images.
         validation_fraction: Part of each class that validates (Sec. 6.1: 0.1).
         test_fraction: Part of each class to set aside as the test set if there is none.
         seed: Seed of the splits.
@@ -85,6 +90,8 @@ def load_dataset(
         memory_limit: Bytes that images may take. Larger sets, by default those larger than half
             the free memory, are read image by image while networks train.
         name: What the data are called; found out if left out.
+        channels_last: Whether arrays are ``(N, H, W, C)``; found out if left out.
+        skip_damaged: Leave out images that cannot be read.
 
     Raises:
         ValueError: The source is none of these, or its images or labels cannot be used; the
@@ -100,160 +107,42 @@ def load_dataset(
         raise ValueError(f"`samples` must be an integer or None, but got {samples!r}.")
     if not 0.0 <= test_fraction < 1.0:
         raise ValueError(f"`test_fraction` must be in [0, 1), but got {test_fraction!r}.")
-    limit = free_memory(memory_limit)
-    found, parts = _read(source, size, root, limit)
-    if test is not None:
-        _, others = _read(test, size, root, limit)
-        parts = {**parts, "test": others["train"]}
+    loading = _Loading(size, free_memory(memory_limit), root, channels_last, skip_damaged)
+    found, parts = loading.read(source)
     name = name or found
-    names, labels = classes_of(name, parts["train"])
-    images = parts["train"].images
-    scale = None if _lazy(images) else ArrayScale(np.asarray(images), "X")
-    if len(images) != len(labels):
-        raise ValueError(
-            f"There must be one label per image, but {name!r} has {len(images)} images and "
-            f"{len(labels)} labels."
-        )
+    train = loading.as_source(parts.pop("train"), name, "X", None)
+    loading.like(train)
+    if test is not None:
+        parts["test"] = loading.read(test)[1]["train"]
+    parts = {key: loading.as_source(part, name, f"X_{key}", train) for key, part in parts.items()}
+    names, labels = classes_of(name, train)
+    content = train.content or digest_of(train.images)
+    images = train.images
     if test_fraction and "test" not in parts:
-        chosen = stratified(labels, test_fraction, seed=seed + 1)
+        chosen = stratified(labels, test_fraction, seed=seed + 1, keep=2)
         rest = np.setdiff1d(np.arange(len(labels)), chosen)
-        parts = {**parts, "test": Part(_taken(images, chosen), labels[chosen], names)}
-        images, labels = _taken(images, rest), labels[rest]
+        parts["test"] = Part(images.take(chosen), labels[chosen], names)
+        images, labels = images.take(rest), labels[rest]
     if samples is not None and samples < 2 * len(names):
         raise ValueError(
             f"`samples` must be at least {2 * len(names)}, two for each class of {name!r}, "
             f"but got {samples}."
         )
-    # Fewer images before they are resized or decoded.
     chosen = capped(labels, samples, seed=seed)
-    if len(chosen) < len(labels):
-        images, labels = _taken(images, chosen), labels[chosen]
-    parts = {**parts, "train": Part(images, labels, names)}
-    return _assemble(name, parts, size, scale, limit, validation_fraction, seed)
-
-
-def _taken(images: Any, indices: npt.NDArray[np.int64]) -> Any:
-    return SelectedImages(images, indices) if _lazy(images) else np.asarray(images)[indices]
-
-
-def _read(source: Any, size: Any, root: Any, limit: int) -> tuple[str, dict[str, Part]]:
-    """Return the name and the parts: "train" and maybe "validation" and "test"."""
-    if isinstance(source, ImageData):
-        return source.name, {"train": Part(source.images, source.labels, source.class_names)}
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(source).expanduser()
-        if isinstance(source, str) and source.lower().replace("_", "-") in NAMES:
-            key = source.lower().replace("_", "-")
-            return key, {k: Part(*v) for k, v in read_named(key, root, size, limit).items()}
-        if path.is_dir():
-            return path.resolve().name, _read_folder(path, size)
-        if path.is_file() and path.suffix == ".npz":
-            return path.stem, _read_npz(path)
-        raise ValueError(
-            f"`source` must be a name ({', '.join(sorted(NAMES))}), a folder of images or an "
-            f".npz file, but got {str(source)!r}. Check the spelling."
-        )
-    if isinstance(source, (tuple, list)) and len(source) in (2, 4):
-        parts = {"train": Part(_array(source[0]), _array(source[1]))}
-        if len(source) == 4:
-            parts["test"] = Part(_array(source[2]), _array(source[3]))
-        return "arrays", parts
-    if is_torch_dataset(source):
-        return type(source).__name__, {"train": Part(*read_torch_dataset(source, size, limit))}
-    raise ValueError(
-        "`source` must be a name, a folder, an .npz file, a tuple (X, y) or a torch Dataset with "
-        f"a length, but got {type(source).__name__}."
-    )
-
-
-def _array(value: Any) -> npt.NDArray[Any]:
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-    return np.asarray(value)
-
-
-def _read_folder(folder: Path, size: tuple[int, int] | None) -> dict[str, Part]:
-    below = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
-    if "train" in below:
-        places = {"train": below["train"]}
-        for key in ("val", "valid", "validation", "test"):
-            if key in below:
-                places["test" if key == "test" else "validation"] = below[key]
-    else:
-        places = {"train": folder}
-    parts: dict[str, Part] = {}
-    for part, place in places.items():
-        names, files, labels = find_images(place)
-        if not files:
-            raise ValueError(
-                f"A folder of images must have one sub-folder of images per class, but "
-                f"{str(place)!r} has none. Put images below {place.name}/<class>/."
-            )
-        channels, mean_size = inspect(files)
-        if size is None:
-            size = mean_size
-        images = ImageFiles(files, channels, size)
-        parts[part] = Part(images, np.asarray(labels, dtype=np.int64), tuple(names))
-    return parts
-
-
-def _read_npz(path: Path) -> dict[str, Part]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except Exception as error:
-        raise ValueError(f"File {str(path)!r} cannot be read as .npz ({error}).") from None
-    parts = {}
-    for part, pairs in (
-        ("train", (*_TRAIN_KEYS, *_PLAIN_KEYS)),
-        ("validation", _VALIDATION_KEYS),
-        ("test", _TEST_KEYS),
-    ):
-        found = _pair(arrays, pairs)
-        if found is not None:
-            parts[part] = found
-    if "train" not in parts:
-        raise ValueError(
-            "An .npz file must hold images and labels, such as X and y or x_train and y_train, "
-            f"but {path.name!r} has {', '.join(sorted(arrays)) or 'nothing'}. Rename its arrays."
-        )
-    return parts
-
-
-def _pair(arrays: Mapping[str, Any], pairs: tuple[tuple[str, str], ...]) -> Part | None:
-    for images, labels in pairs:
-        if images in arrays and labels in arrays:
-            return Part(arrays[images], arrays[labels])
-    return None
-
-
-def _assemble(
-    name: str,
-    parts: dict[str, Part],
-    size: tuple[int, int] | None,
-    scale: ArrayScale | None,
-    limit: int,
-    validation_fraction: float,
-    seed: int,
-) -> ImageData:
-    names, labels = classes_of(name, parts["train"])
-    images = _images(parts["train"].images, scale, size, limit, "X")
-    validation = None
+    images, keep = loading.fetch(images.take(chosen))
+    labels = labels[chosen][keep]
+    validation = test_images = test_labels = None
     if "validation" in parts:
-        more = _images(parts["validation"].images, scale, images.shape[2:], limit, "X_val")
-        if not (isinstance(images, np.ndarray) and isinstance(more, np.ndarray)):
-            raise ValueError(
-                f"{name!r} with a validation part of its own must fit in memory. "
-                "Pass a smaller `image_size` or a larger `memory_limit`."
-            )
-        _check_channels(name, images, more)
+        more, keep = loading.fetch(parts["validation"].images)
+        content += parts["validation"].content or digest_of(parts["validation"].images)
+        more_labels = indices_of(f"{name} (validation)", parts["validation"], names)[keep]
         validation = np.arange(len(images), len(images) + len(more), dtype=np.int64)
-        images = np.concatenate([images, more])
-        labels = np.concatenate([labels, indices_of(name, parts["validation"], names)])
-    test_images = test_labels = None
+        images, labels = _joined(name, images, more), np.concatenate([labels, more_labels])
     if "test" in parts:
-        test_images = _images(parts["test"].images, scale, images.shape[2:], limit, "X_test")
-        test_labels = indices_of(f"{name} (test)", parts["test"], names)
+        test_images, keep = loading.fetch(parts["test"].images)
+        test_labels = indices_of(f"{name} (test)", parts["test"], names)[keep]
+    if size is None and images.shape[2] * images.shape[3] > _LARGE:
+        _warn_of_size(images.shape)
     return ImageData(
         name=name,
         images=images,
@@ -264,28 +153,170 @@ def _assemble(
         validation_fraction=validation_fraction,
         validation=validation,
         seed=seed,
+        top=train.top or 255.0,
+        content=content.hex(),
+        mirror=may_be_mirrored(found, names),
     )
 
 
-def _lazy(images: Any) -> bool:
-    return not isinstance(images, np.ndarray) and hasattr(images, "shape")
+@dataclass
+class _Loading:
+    """How sources are read.
+
+    Args:
+        size: Height and width of the images, or None.
+        limit: Bytes that images may take; less as they are fetched.
+        root: Folder for downloads.
+        channels_last: Layout of arrays, or None.
+        skip_damaged: Whether to leave out images that cannot be read.
+        channels: The least number of channels of image files.
+    """
+
+    size: tuple[int, int] | None
+    limit: int
+    root: str | os.PathLike[str] | None
+    channels_last: bool | None
+    skip_damaged: bool
+    channels: int = 1
+
+    def read(self, source: Any) -> tuple[str, dict[str, Part]]:
+        """Return the name and the parts: "train" and maybe "validation" and "test"."""
+        if isinstance(source, (str, os.PathLike)):
+            path = Path(source)
+            key = str(source).lower().replace("_", "-")
+            if isinstance(source, str) and key in NAMES:
+                return key, read_named(key, self.root, self._dataset)
+            if str(source).startswith("~"):
+                path = path.expanduser()
+            if path.is_dir():
+                return path.resolve().name, self._folder(path)
+            if path.is_file() and path.suffix == ".npz":
+                return path.stem, read_npz(path, self.limit)
+            raise ValueError(
+                f"`source` must be a name ({', '.join(sorted(NAMES))}), a folder of images or an "
+                f".npz file, but got {str(source)!r}. Check the spelling."
+            )
+        if isinstance(source, (tuple, list)) and _are_pairs(source):
+            keys = ("train", "test") if len(source) == 2 else ("train", "validation", "test")
+            return "arrays", {key: self._arrays(*pair) for key, pair in zip(keys, source)}
+        if isinstance(source, (tuple, list)) and len(source) in (2, 4):
+            pairs = {"train": source[:2], "test": source[2:]}
+            return "arrays", {key: self._arrays(*pair) for key, pair in pairs.items() if pair}
+        if is_torch_dataset(source):
+            return type(innermost(source)).__name__, {"train": self._dataset(source)}
+        raise ValueError(
+            "`source` must be a name, a folder, an .npz file, a tuple (X, y) or a torch Dataset "
+            f"with a length, but got {type(source).__name__}."
+        )
+
+    def _dataset(self, dataset: Any) -> Part:
+        return read_torch_dataset(dataset, self.size, self.limit, self.skip_damaged)
+
+    def _arrays(self, images: Any, labels: Any) -> Part:
+        """Return arrays as a part; images of several sizes are asked for one by one."""
+        try:
+            labels = as_labels(labels)
+        except ValueError:
+            raise ValueError(
+                "Labels must be one number or text per image, but got lists of several lengths."
+            ) from None
+        try:
+            array = as_array(images)
+        except ValueError:
+            array = np.empty(0, dtype=object)
+        if array.dtype != object:
+            return Part(array, labels)
+        return self._dataset([(image, 0) for image in images])._replace(labels=labels)
+
+    def _folder(self, folder: Path) -> dict[str, Part]:
+        parts: dict[str, Part] = {}
+        found = find_images(folder)
+        for key in ("train", "validation", "test"):
+            if key not in found:
+                continue
+            names, files, labels = found[key]
+            looks = headers(files)
+            bad = {i: look for i, look in enumerate(looks) if isinstance(look, Damaged)}
+            keep = undamaged(len(files), bad, self.skip_damaged)
+            good = [look for look in looks if isinstance(look, Header)]
+            if not good:
+                raise ValueError(f"The folder {str(folder)!r} must have images to {key}.")
+            channels, mean_size, top = common(good)
+            if key == "train":
+                train = (channels, self.size or mean_size, top)
+            images = ImageFiles(
+                [files[i] for i in keep],
+                good,
+                max(channels, train[0], self.channels),
+                train[1],
+                train[2] or top or 255.0,
+            )
+            parts[key] = Part(images, np.array(labels)[keep], tuple(names), train[2])
+        return parts
+
+    def like(self, train: Part) -> None:
+        """Read what follows in the size and with the channels of the training images."""
+        self.channels, *size = train.images.shape[1:]
+        self.size = (size[0], size[1])
+
+    def as_source(self, part: Part, data: str, name: str, train: Part | None) -> Part:
+        """Return a part whose images are a source, scaled as those of the training part are."""
+        if len(part.images) != len(part.labels):
+            raise ValueError(
+                f"There must be one label per image, but {data!r} has {len(part.images)} images "
+                f"and {len(part.labels)} labels."
+            )
+        if isinstance(part.images, Source):
+            return part
+        array = channels_first(part.images, name, self.channels_last)
+        if part.top is None:
+            if train is None:
+                top = check_range(array, name)
+            else:
+                top = unit_of(array, train.top or 255.0, name)
+            part = part._replace(top=top)
+        return part._replace(images=ArrayImages(array, part.top or 255.0, self.size))
+
+    def fetch(self, images: Any) -> tuple[Images, npt.NDArray[np.int64]]:
+        """Return images as an array if they fit, and which of them can be read."""
+        needed = int(np.prod(images.shape, dtype=np.int64))
+        if needed > self.limit:
+            return images, np.arange(len(images))
+        self.limit -= needed
+        array, bad = images.array()
+        keep = undamaged(len(images), bad, self.skip_damaged)
+        return (array[keep] if bad else array), keep
 
 
-def _images(images: Any, scale: ArrayScale | None, size: Any, limit: int, name: str) -> Images:
-    if _lazy(images):
-        fits = int(np.prod(images.shape, dtype=np.int64)) <= limit
-        return read_all(images) if fits else images
-    array = channels_first(np.asarray(images), name)
-    scale = scale or ArrayScale(array, name)
-    return resized(scale(array, name), None if size is None else (int(size[0]), int(size[1])))
+def _are_pairs(source: Any) -> bool:
+    """Whether these are ((X, y), (X_test, y_test)), as Keras has them, or three such pairs."""
+    return len(source) in (2, 3) and all(
+        isinstance(pair, (tuple, list))
+        and len(pair) == 2
+        and len(getattr(pair[0], "shape", ())) > 2
+        for pair in source
+    )
 
 
-def _check_channels(name: str, first: Images, second: Images) -> None:
+def _joined(name: str, first: Images, second: Images) -> Images:
     if first.shape[1] != second.shape[1]:
         raise ValueError(
             "All images must have the same number of channels, but "
             f"{name!r} has {first.shape[1]} and {second.shape[1]}. Convert one of them."
         )
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.concatenate([first, second])
+    return Joined(first, second)
+
+
+def _warn_of_size(shape: tuple[int, ...]) -> None:
+    count, channels, height, width = shape
+    warnings.warn(
+        f"Images keep their size, on average {height} x {width}: {count} of them take "
+        f"{count * channels * height * width / 1e9:.2g} GB of memory, and a training takes about "
+        f"{height * width / 1024:.0f} times as long as with 32 x 32. Pass `image_size`.",
+        stacklevel=3,
+    )
 
 
 def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:

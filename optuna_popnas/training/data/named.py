@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 import gzip
 import os
 from pathlib import Path
+import re
 import struct
+import tempfile
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.training.data.torch_datasets import read_torch_dataset
+from optuna_popnas.training.data.labels import Part
 
 
 #: Where Debian's package ``dataset-fashion-mnist`` puts its files.
@@ -57,23 +60,30 @@ _FASHION_CLASSES = (
 )  # fmt: skip
 
 
-#: Images, labels, and the class names that labels are indices of.
-Read = tuple[Any, npt.NDArray[Any], tuple[str, ...] | None]
+# Data whose classes a mirror changes: numerals, letters, traffic signs.
+_ONE_WAY = frozenset((
+    "digit", "digits", "mnist", "emnist", "kmnist", "qmnist", "svhn", "usps", "gtsrb", "omniglot",
+    "letters", "characters", "alphabet", "hiragana", "katakana", "kanji", "ocr", "captcha",
+))  # fmt: skip
+
+
+def may_be_mirrored(name: str, classes: Iterable[str] = ()) -> bool:
+    """Whether a mirrored image is still of its class, as far as the data's names tell."""
+    words = set(re.findall("[a-z]+", name.lower()))
+    sides = {c.lower() for c in classes}
+    turned = any("left" in c and c.replace("left", "right") in sides for c in sides)
+    return not turned and ("fashion" in words or words.isdisjoint(_ONE_WAY))
 
 
 def read_named(
-    name: str,
-    root: str | os.PathLike[str] | None,
-    size: tuple[int, int] | None,
-    limit: int,
-) -> dict[str, Read]:
-    """Read a data set: part ("train", "test") -> (images, labels, class names or None).
+    name: str, root: str | os.PathLike[str] | None, read: Callable[[Any], Part]
+) -> dict[str, Part]:
+    """Read the parts, "train" and maybe "test", of a data set.
 
     Args:
         name: One of :data:`NAMES`.
         root: Folder that holds the files, or that they are downloaded to.
-        size: Size that images will be resized to.
-        limit: Bytes that images may take in memory.
+        read: What reads a torch data set.
 
     Raises:
         ValueError: The files are not there and cannot be downloaded.
@@ -82,14 +92,22 @@ def read_named(
         return {"train": _read_digits()}
     if name == "fashion-mnist" and root is None and DEBIAN_FASHION_MNIST.is_dir():
         return _read_idx_folder(DEBIAN_FASHION_MNIST, _FASHION_CLASSES)
-    folder = Path(root) if root is not None else Path.home() / ".cache" / "optuna_popnas"
+    folder = Path(root) if root is not None else _cache()
     entry = TORCHVISION[name]
     parts = {}
     for part, arguments in (("train", entry.train), ("test", entry.test)):
         if arguments is not None:
             dataset = _torchvision(entry.cls, folder, arguments, name)
-            parts[part] = read_torch_dataset(dataset, size, limit)
+            parts[part] = read(dataset)
     return parts
+
+
+def _cache() -> Path:
+    """Return where downloads are kept; an account without a home has its temporary files."""
+    try:
+        return Path.home() / ".cache" / "optuna_popnas"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / "optuna_popnas"
 
 
 def _torchvision(cls: str, folder: Path, arguments: dict[str, Any], name: str) -> Any:
@@ -106,19 +124,19 @@ def _torchvision(cls: str, folder: Path, arguments: dict[str, Any], name: str) -
         ) from None
 
 
-def _read_digits() -> Read:
+def _read_digits() -> Part:
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    return digits.images.astype(np.float32) / 16.0, digits.target, tuple("0123456789")
+    digits = load_digits()  # 0 to 16
+    return Part(digits.images, digits.target, tuple("0123456789"))
 
 
-def _read_idx_folder(folder: Path, names: tuple[str, ...]) -> dict[str, Read]:
-    parts: dict[str, Read] = {}
+def _read_idx_folder(folder: Path, names: tuple[str, ...]) -> dict[str, Part]:
+    parts: dict[str, Part] = {}
     for part, prefix in (("train", "train"), ("test", "t10k")):
         images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz")
         labels = read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
-        parts[part] = (images, labels.astype(np.int64), names)
+        parts[part] = Part(images, labels.astype(np.int64), names)
     return parts
 
 

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset
 from torch.utils.data import TensorDataset
 
-from optuna_popnas.training.data.images import resized
+from optuna_popnas.training.data.arrays import resized
 from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.data.named import DEBIAN_FASHION_MNIST
 from optuna_popnas.training.data.named import read_idx
@@ -126,7 +126,7 @@ def test_numbers_become_bytes(images: Any, largest: int) -> None:
         ((np.zeros((4, 3, 3)), [0, 1, 0.5, 1]), "Labels must be classes, .* such as 0.5"),
         ((np.zeros((4, 3, 3)), np.zeros((4, 2))), "one number or text per image"),
         ((np.zeros((4, 3, 3)), [1, 1, 1, 1]), "at least 2 classes, but 'arrays' has 1"),
-        ((np.zeros((4, 3, 3)), [0, 1, 2, 3]), "at least 2 images per class"),
+        ((np.zeros((4, 3, 3)), [0, 1, 2, 3]), "at least 2 images to train and"),
     ],
 )
 def test_unusable_arrays(source: Any, text: str) -> None:
@@ -137,8 +137,8 @@ def test_unusable_arrays(source: Any, text: str) -> None:
 
 def test_test_set_of_other_channels_or_classes() -> None:
     train = (np.zeros((4, 3, 3)), [0, 1, 0, 1])
-    with pytest.raises(ValueError, match="same number of channels, but 'arrays' has 1 and 3"):
-        load_dataset(train, test=(np.zeros((2, 3, 3, 3)), [0, 1]))
+    with pytest.raises(ValueError, match="same number of channels, but 'arrays' has 1 and 4"):
+        load_dataset(train, test=(np.zeros((2, 4, 3, 3)), [0, 1]))
     with pytest.raises(ValueError, match=r"among those of the training images, .* has '2'"):
         load_dataset(train, test=(np.zeros((2, 3, 3)), [0, 2]))
 
@@ -227,16 +227,18 @@ def test_grey_and_colour_images_together_are_colour(tmp_path: Path) -> None:
 def test_unusable_folders(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has none. Put images below .*/<class>/"):
         load_dataset(tmp_path)
-    write_images(tmp_path / "train")
-    write_images(tmp_path / "test", mode="L")
-    with pytest.raises(ValueError, match="same number of channels, but .* has 3 and 1"):
+    write_images(tmp_path / "train", mode="L")
+    write_images(tmp_path / "test")
+    with pytest.raises(ValueError, match="same number of channels, but .* has 1 and 3"):
         load_dataset(tmp_path)
     broken = tmp_path / "train" / "cat" / "2.png"
     broken.write_bytes(broken.read_bytes()[:45])
-    with pytest.raises(ValueError, match=r"Image '.*cat/2.png' cannot be read \(.*\). Repair"):
+    with pytest.raises(
+        ValueError, match=r"1 of 8 images cannot be read: '.*cat/2.png' \(.*\). Repair"
+    ):
         load_dataset(tmp_path / "train")
     broken.write_text("no image at all")
-    with pytest.raises(ValueError, match=r"Image '.*cat/2.png' cannot be read"):
+    with pytest.raises(ValueError, match=r"cannot be read: '.*cat/2.png'"):
         load_dataset(tmp_path / "train")
 
 
@@ -283,7 +285,7 @@ class Failing(Pictures):
 
 
 def test_torch_dataset_that_fails() -> None:
-    with pytest.raises(ValueError, match=r"Image 3 of the data set cannot be read \(disk error\)"):
+    with pytest.raises(ValueError, match=r"1 of 8 images cannot be read: no. 3 \(disk error\)"):
         load_dataset(Failing())
 
 

@@ -138,8 +138,9 @@ def launch_workers(
         raise ValueError(f"`count` must be at least 1, but got {count}.")
     places = []
     for index in range(count):
-        variables = {**os.environ, **(environment or {}), "POPNAS_WORKER": str(index)}
-        variables[_KEEPER] = str(os.getpid())
+        # Workers share the memory of the machine.
+        own = {"POPNAS_WORKER": str(index), "POPNAS_WORKERS": str(count)}
+        variables = {**os.environ, **(environment or {}), **own, _KEEPER: str(os.getpid())}
         if gpus:
             variables["CUDA_VISIBLE_DEVICES"] = _share(gpus, index, count)
         places.append(_Place(variables))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optuna_popnas.networks import build_network
     from optuna_popnas.networks import NetworkConfig
     from optuna_popnas.objective import TrainingObjective
+    from optuna_popnas.objective import Watch
     from optuna_popnas.sampler import POPNASSampler
     from optuna_popnas.study import select
     from optuna_popnas.training import export
@@ -38,6 +39,7 @@ _LAZY = {
     "POPNASSampler": "sampler",
     "TrainingConfig": "training",
     "TrainingObjective": "objective",
+    "Watch": "objective",
     "build_network": "networks",
     "export": "training",
     "load_dataset": "training",
@@ -69,6 +71,7 @@ __all__ = [
     "SearchSpace",
     "TrainingConfig",
     "TrainingObjective",
+    "Watch",
     "__version__",
     "build_network",
     "export",
@@ -90,6 +93,16 @@ def _cell_drawing(cell: Cell) -> str:
 
 # A cell does not know its picture; notebooks ask for it by this name.
 setattr(Cell, "_repr_svg_", _cell_drawing)  # noqa: B010
+
+
+def _watch(space: SearchSpace, trial: Any, epochs: int | None = None) -> Any:
+    """Return what says after each epoch whether the trial's training should be ended."""
+    from optuna_popnas.objective import Watch
+
+    return Watch(trial, epochs)
+
+
+setattr(SearchSpace, "watch", _watch)  # noqa: B010
 
 
 def __getattr__(name: str) -> Any:

@@ -49,7 +49,7 @@ ARROWS = {
     "search": {"predictors"},
     "networks": set(),
     "training": {"networks", "sampler", "search"},
-    "objective": {"training", "networks", "sampler"},
+    "objective": {"training", "networks", "sampler", "search"},
     "study": {"sampler", "search"},
     "sampler": {"search", "predictors", "networks"},
     "visualization": {"study", "sampler", "search", "networks", "predictors"},

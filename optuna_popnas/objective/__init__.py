@@ -9,10 +9,11 @@ from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from optuna_popnas.objective.training_objective import TrainingObjective
+    from optuna_popnas.objective.watching import Watch
 
-_LAZY = {"TrainingObjective": "training_objective"}
+_LAZY = {"TrainingObjective": "training_objective", "Watch": "watching"}
 
-__all__ = ["TrainingObjective"]
+__all__ = ["TrainingObjective", "Watch"]
 
 
 def __getattr__(name: str) -> Any:

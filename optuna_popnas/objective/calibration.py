@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+import threading
 from typing import Any, NamedTuple
 
 import optuna
+from optuna.trial import BaseTrial
 from optuna.trial import FrozenTrial
 
 from optuna_popnas.space import Cell
@@ -17,6 +19,9 @@ REFERENCE_CELL = Cell([(-1, "3x3 conv", -1, "3x3 conv")])
 # User attributes of a trial.
 DEVICE = "device"
 CALIBRATION = "calibration"
+
+# Trainings between two looks at the study's and the device's other users.
+_LOOK_EVERY = 10
 
 
 class Calibration(NamedTuple):
@@ -82,3 +87,62 @@ def other_devices(study: optuna.Study, device: str) -> tuple[str, ...]:
 
 def _trials(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False)
+
+
+class Devices:
+    """The device of an objective among those that the study's seconds were measured on.
+
+    Args:
+        name: Name of the own device.
+        probe: Estimates the seconds of a cell's training on it.
+        normalize: Whether seconds are converted to the device of the study's first trial.
+
+    Attributes:
+        calibration: That of the own device; None before it is needed.
+    """
+
+    def __init__(self, name: str, probe: Callable[[Cell], float], normalize: bool) -> None:
+        self.calibration: Calibration | None = None
+        self._name = name
+        self._probe = probe
+        self._normalize = normalize
+        self._reference: Calibration | None = None
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._said: set[str] = set()
+
+    def calibrate(self) -> Calibration:
+        """Measure the own device, once."""
+        with self._lock:
+            if self.calibration is None:
+                times = self._probe(Cell()), self._probe(REFERENCE_CELL)
+                self.calibration = Calibration(self._name, *times)
+            return self.calibration
+
+    def convert(self, seconds: float, trial: BaseTrial) -> float:
+        """Return seconds of this device in those that the study counts in."""
+        if not self._normalize:
+            return seconds
+        own = self.calibrate()
+        study = getattr(trial, "study", None)
+        if self._reference is None and study is not None:
+            self._reference = study_calibration(study)
+        return own.convert(seconds, self._reference or own)
+
+    def complaints(self, trial: BaseTrial, shared: str | None) -> list[str]:
+        """Return, now and then, what makes seconds incomparable and was not yet said."""
+        look = self._calls % _LOOK_EVERY == 0
+        self._calls += 1
+        study = getattr(trial, "study", None)
+        if not look or study is None:
+            return []
+        found = [] if shared is None else [shared]
+        if not self._normalize and (others := other_devices(study, self._name)):
+            found.append(
+                f"This study holds seconds measured on {', '.join(map(repr, others))}; this "
+                f"worker measures them on {self._name!r}. Use equal devices, or pass "
+                "`normalize_seconds=True`."
+            )
+        new = [text for text in found if text not in self._said]
+        self._said.update(new)
+        return new

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 import math
-import threading
+from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import BaseTrial
 import torch
@@ -18,10 +17,18 @@ from optuna_popnas._failures import MachineFailure
 from optuna_popnas.networks import cell_costs
 from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.objective.calibration import Calibration
-from optuna_popnas.objective.calibration import other_devices
-from optuna_popnas.objective.calibration import REFERENCE_CELL
-from optuna_popnas.objective.calibration import study_calibration
-from optuna_popnas.sampler.attributes import write_users
+from optuna_popnas.objective.calibration import Devices
+from optuna_popnas.objective.recording import facts_of
+from optuna_popnas.objective.recording import first_line
+from optuna_popnas.objective.recording import keep_model
+from optuna_popnas.objective.recording import MACHINE_FAILURE
+from optuna_popnas.objective.recording import SETTINGS
+from optuna_popnas.objective.recording import settings_of
+from optuna_popnas.objective.recording import write
+from optuna_popnas.objective.watching import EXPECTED
+from optuna_popnas.objective.watching import Watch
+from optuna_popnas.objective.watching import WatchedTraining
+from optuna_popnas.objective.watching import watches
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.training.config import MachineConfig
@@ -47,13 +54,8 @@ _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 #: What can be an objective. All but the accuracy are minimised.
 OBJECTIVES = ("accuracy", "seconds", "parameters", "flops", "latency", "peak_memory")
 
-#: On trials whose training failed without the cell's fault: the reason.
-MACHINE_FAILURE = "machine_failure"
-
 # These follow from the cell alone.
 _COMPUTED = ("parameters", "flops")
-# How many trials of this objective lie between two looks at the study's and device's other users.
-_LOOK_EVERY = 10
 
 
 class TrainingObjective:
@@ -87,6 +89,12 @@ class TrainingObjective:
         latency_batch: Images per batch whose latency is measured.
         normalize_seconds: Convert seconds to the device of the study's first trial, by timing
             two small cells on each device. Otherwise a warning names the devices that are mixed.
+        stop_early: End trainings whose curve says that the cell will not reach the front, see
+            :class:`~optuna_popnas.objective.watching.Watch`; such trials are pruned. Left out:
+            if the sampler's mode is ``"adaptive"``. Of several folds or seeds, none is ended.
+        keep_models: A folder for the weights of the most accurate network of each number of
+            blocks: ``blocks<b>.safetensors`` and its card, see
+            :func:`optuna_popnas.training.load_model`.
 
     Raises:
         ValueError: A name is unknown, the images are too small for the network, or the data
@@ -110,6 +118,8 @@ class TrainingObjective:
         limits: Mapping[str, float] | None = None,
         latency_batch: int = 1,
         normalize_seconds: bool = False,
+        stop_early: bool | None = None,
+        keep_models: str | Path | None = None,
     ) -> None:
         self.space = space
         self.data = data if isinstance(data, ImageData) else load_dataset(data)
@@ -121,13 +131,12 @@ class TrainingObjective:
         self.objectives = None if objectives is None else tuple(objectives)
         self.limits = dict(limits or {})
         self.latency_batch = latency_batch
-        self.normalize_seconds = normalize_seconds
+        self.stop_early = stop_early
+        self.keep_models = None if keep_models is None else Path(keep_models)
         self.last_result: TrainingResult | None = None
-        self._calls = 0
-        self._calibration: Calibration | None = None
-        self._reference: Calibration | None = None
-        self._calibrating = threading.Lock()
-        self._warned: set[str] = set()
+        self._devices = Devices(
+            device_name(self.device, self.machine.threads), self.probe, normalize_seconds
+        )
         for name in (*(self.objectives or ()), *self.limits):
             if name not in OBJECTIVES:
                 raise ValueError(
@@ -151,30 +160,32 @@ class TrainingObjective:
 
         Raises:
             ValueError: The study's directions do not fit the objectives.
-            TrialPruned: The cell is over a limit of parameters or FLOPs.
+            TrialPruned: The cell is over a limit of parameters or FLOPs, or its training was ended
+                early.
             MachineFailure: Disk, data or device failed, for which the cell is not to blame.
         """
         names = self._names(trial)
         cell = self.space.suggest(trial)
-        self._look_around(trial)
+        for text in self._devices.complaints(trial, shared_with_others(self.device)):
+            _logger.warning(text)
         costs = self.costs(cell)
         self._constrain(trial, costs)
         over = [name for name, value in costs.items() if value > self._limit(name)]
         if over:
             reason = f"{over[0]} {costs[over[0]]:,} are over the limit {self._limit(over[0]):,.0f}"
-            self._write(trial, cell, {**costs, "reason": reason})
+            write(trial, cell, {**costs, "reason": reason})
             raise optuna.TrialPruned(reason)
         try:
-            result, facts = self._train(cell)
+            result, facts = self._train(cell, self._watch(trial, names, costs))
         except TrainingDiverged as error:
             return self._fail(trial, cell, names, costs, str(error))
         except Exception as error:
             if is_out_of_memory(error):
-                reason = f"Out of memory: {_first_line(error)}"
+                reason = f"Out of memory: {first_line(error)}"
                 return self._fail(trial, cell, names, costs, reason)
             if is_machine_failure(error):
-                reason = f"{type(error).__name__}: {_first_line(error)}"
-                self._write(trial, cell, {"reason": reason, MACHINE_FAILURE: reason})
+                reason = f"{type(error).__name__}: {first_line(error)}"
+                write(trial, cell, {"reason": reason, MACHINE_FAILURE: reason})
                 raise MachineFailure(reason) from error
             raise
         self.last_result = result
@@ -184,15 +195,29 @@ class TrainingObjective:
             "peak_memory": result.peak_memory_bytes,
             **costs,
         }
-        facts = {**_facts(result), "total_cells": self.network.total_cells, **facts}
-        if "latency" in names or "latency" in self.limits:
+        facts = {
+            **facts_of(result),
+            "total_cells": self.network.total_cells,
+            SETTINGS: settings_of(self.network, self.training),
+            **facts,
+        }
+        whole = result.stopped_epoch is None
+        if whole and ("latency" in names or "latency" in self.limits):
             values["latency"] = facts["latency_seconds"] = self._latency(result)
-        if self.normalize_seconds:
-            own, reference = self._calibrations(trial)
-            values["seconds"] = own.convert(result.seconds, reference)
-            facts["calibration"] = own.to_json()
+        values["seconds"] = self._devices.convert(result.seconds, trial)
+        if normalized := self._devices.calibration:
+            facts["calibration"] = normalized.to_json()
+        if result.stopped_epoch is not None:
+            reason = (
+                f"Ended after epoch {result.stopped_epoch} of {self.training.epochs}: its curve "
+                f"leads to {facts[EXPECTED]:.3f}, which cells that cost no more exceed."
+            )
+            write(trial, cell, {**facts, "seconds": values["seconds"], "reason": reason})
+            raise optuna.TrialPruned(reason)
         self._constrain(trial, {k: v for k, v in values.items() if k not in costs})
-        self._write(trial, cell, facts)
+        write(trial, cell, facts)
+        if self.keep_models is not None:
+            keep_model(self.keep_models, result, self.data, self.training, trial.number)
         return values[names[0]] if len(names) == 1 else tuple(values[name] for name in names)
 
     def probe(self, cell: Cell) -> float:
@@ -223,14 +248,7 @@ class TrainingObjective:
 
     def calibrate(self) -> Calibration:
         """Measure how fast this device trains the empty cell and a reference cell, once."""
-        with self._calibrating:
-            if self._calibration is None:
-                self._calibration = Calibration(
-                    device_name(self.device, self.machine.threads),
-                    self.probe(Cell()),
-                    self.probe(REFERENCE_CELL),
-                )
-            return self._calibration
+        return self._devices.calibrate()
 
     def _names(self, trial: BaseTrial) -> tuple[str, ...]:
         study = getattr(trial, "study", None)
@@ -256,14 +274,31 @@ class TrainingObjective:
                 over = value - self.limits[name]
                 trial.set_constraint(name, -over if name == "accuracy" else over)
 
-    def _train(self, cell: Cell) -> tuple[TrainingResult, dict[str, Any]]:
+    def _watch(
+        self, trial: BaseTrial, names: Sequence[str], costs: Mapping[str, int]
+    ) -> WatchedTraining | None:
+        """Return what ends a hopeless training, None if nothing does."""
+        wanted = watches(trial) if self.stop_early is None else self.stop_early
+        if not wanted or self.training.folds * self.training.seeds > 1:
+            return None
+        return WatchedTraining(
+            Watch(trial, self.training.epochs),
+            [costs.get(name, -math.inf) for name in names],
+            names,
+            lambda seconds: self._devices.convert(seconds, trial),
+        )
+
+    def _train(
+        self, cell: Cell, watch: WatchedTraining | None
+    ) -> tuple[TrainingResult, dict[str, Any]]:
         """Train; if there is no memory, once more with half the batch."""
         try:
-            return self._train_once(cell, self.training), {}
+            result = self._train_once(cell, self.training, watch)
+            return result, {} if watch is None else watch.facts
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            reason = _first_line(error)
+            reason = first_line(error)
         # Outside of the handler, which keeps the failed training's tensors alive.
         release_memory(self.device)
         half = max(self.training.batch_size // 2, 1)
@@ -271,10 +306,12 @@ class TrainingObjective:
             f"Training {cell} found no memory with batches of {self.training.batch_size}; "
             f"trying {half}."
         )
-        result = self._train_once(cell, replace(self.training, batch_size=half))
+        result = self._train_once(cell, replace(self.training, batch_size=half), None)
         return result, {"out_of_memory": {"batch_size": half, "reason": reason}}
 
-    def _train_once(self, cell: Cell, training: TrainingConfig) -> TrainingResult:
+    def _train_once(
+        self, cell: Cell, training: TrainingConfig, watch: WatchedTraining | None
+    ) -> TrainingResult:
         return train_cell(
             cell,
             self.data,
@@ -283,6 +320,7 @@ class TrainingObjective:
             machine=self.machine,
             seed=self.seed,
             device=self.device,
+            on_epoch=watch,
         )
 
     def _latency(self, result: TrainingResult) -> float:
@@ -308,73 +346,5 @@ class TrainingObjective:
         release_memory(self.device)
         _logger.warning(f"Training {cell} failed. {reason}")
         device = device_name(self.device, self.machine.threads)
-        self._write(trial, cell, {**costs, "device": device, "seed": self.seed, "reason": reason})
+        write(trial, cell, {**costs, "device": device, "seed": self.seed, "reason": reason})
         return math.nan if len(names) == 1 else (math.nan,) * len(names)
-
-    def _write(self, trial: BaseTrial, cell: Cell, facts: dict[str, Any]) -> None:
-        if "cell" not in trial.user_attrs:
-            facts = {"cell": str(cell), **facts}
-        try:
-            write_users(trial, facts)
-        except UpdateFinishedTrialError:
-            # Another worker declared this trial dead; Optuna tells so when the values arrive.
-            _logger.warning("The trial was finished by another worker while it was training.")
-
-    def _calibrations(self, trial: BaseTrial) -> tuple[Calibration, Calibration]:
-        """Return the calibration of this device and that of the study's reference device."""
-        own = self.calibrate()
-        study = getattr(trial, "study", None)
-        if self._reference is None and study is not None:
-            self._reference = study_calibration(study)
-        return own, self._reference or own
-
-    def _look_around(self, trial: BaseTrial) -> None:
-        """Warn of what makes seconds incomparable, now and then."""
-        look = self._calls % _LOOK_EVERY == 0
-        self._calls += 1
-        study = getattr(trial, "study", None)
-        if not look or study is None:
-            return
-        shared = shared_with_others(self.device)
-        if shared is not None:
-            self._warn(shared)
-        if not self.normalize_seconds:
-            own = device_name(self.device, self.machine.threads)
-            others = other_devices(study, own)
-            if others:
-                self._warn(
-                    f"This study holds seconds measured on {', '.join(map(repr, others))}; this "
-                    f"worker measures them on {own!r}. Use equal devices, or pass "
-                    "`normalize_seconds=True`."
-                )
-
-    def _warn(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            _logger.warning(text)
-
-
-def _facts(result: TrainingResult) -> dict[str, Any]:
-    """Return what is written on the trial, as JSON values."""
-    facts: dict[str, Any] = {
-        "learning_curve": [round(value, 6) for value in result.learning_curve],
-        "train_loss": [round(v, 6) if math.isfinite(v) else None for v in result.train_loss],
-        "parameters": result.parameters,
-        "flops": result.flops,
-        "cells_built": result.cells_built,
-        "device": result.device,
-        "seed": result.seed,
-        "epochs": result.epochs,
-        "batch_size": result.batch_size,
-        "batch_norm": result.batch_norm,
-        "peak_memory_bytes": result.peak_memory_bytes,
-        "time_parts": dict(result.time_parts),
-    }
-    for name in ("accuracy_std_error", "diverged_epoch"):
-        if getattr(result, name) is not None:
-            facts[name] = getattr(result, name)
-    return facts
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -168,6 +168,11 @@ class POPNASSampler(BaseSampler):
         """The search space."""
         return self._space
 
+    @property
+    def mode(self) -> str:
+        """Which search it does."""
+        return str(self._settings["mode"])
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_lock": None, "_workers": {}, "_cells": {}}
 

@@ -21,6 +21,7 @@ from optuna_popnas.space.cell import Cell
 from optuna_popnas.training.checkpoint import read_tensors
 from optuna_popnas.training.checkpoint import write_json
 from optuna_popnas.training.checkpoint import write_tensors
+from optuna_popnas.training.data.image_data import ImageData
 
 
 #: What the file is; readers check it.
@@ -144,6 +145,15 @@ class TrainedModel:
         write_tensors(path, self.network.state_dict(), card, what="Model file")
         write_json(path.with_suffix(".json"), card, what="Model card")
         return path
+
+
+def describe_data(data: ImageData) -> dict[str, Any]:
+    """Return what a model's card says of the data that it was trained on."""
+    return {
+        "name": data.name,
+        "image_size": list(data.image_size),
+        "class_names": list(data.class_names),
+    }
 
 
 def load_model(path: str | Path, *, name: str = "model") -> TrainedModel:

@@ -30,6 +30,7 @@ from optuna_popnas.training.data.image_data import Split
 from optuna_popnas.training.device import device_name
 from optuna_popnas.training.device import resolve_device
 from optuna_popnas.training.loop import Training
+from optuna_popnas.training.model import describe_data
 from optuna_popnas.training.model import TrainedModel
 from optuna_popnas.training.trainer import seeded_network
 from optuna_popnas.training.trainer import TrainingDiverged
@@ -202,11 +203,7 @@ def retrain(
     assert isinstance(trained, Network)
     model = TrainedModel(
         trained,
-        {
-            "name": data.name,
-            "image_size": list(data.image_size),
-            "class_names": list(data.class_names),
-        },
+        describe_data(data),
         settings.to_dict(),
         figures,
         _samples(data),

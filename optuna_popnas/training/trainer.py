@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dataclasses import field
 import math
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -40,6 +40,22 @@ class TrainingDiverged(ArithmeticError):
     """The loss stopped being a finite number before there was any accuracy to report."""
 
 
+class EpochReport(NamedTuple):
+    """What an epoch of :func:`train_cell` gave.
+
+    Attributes:
+        epoch: Its number, from 1.
+        epochs: Epochs in all.
+        accuracy: Validation accuracy (or macro F1) after it.
+        seconds: Seconds of training so far.
+    """
+
+    epoch: int
+    epochs: int
+    accuracy: float
+    seconds: float
+
+
 @dataclass(frozen=True)
 class TrainingResult:
     """What training a cell gave.
@@ -65,6 +81,8 @@ class TrainingResult:
             last two parts are wall seconds.
         diverged_epoch: The epoch, from 1, whose loss was not finite and which ended the
             training; None if all went well. ``seconds`` are scaled up to all epochs then.
+        stopped_epoch: The epoch after which ``on_epoch`` stopped the training, None if it did
+            not. ``seconds`` are scaled up, too.
         network: The trained network of the first seed and the last fold.
     """
 
@@ -84,6 +102,7 @@ class TrainingResult:
     peak_memory_bytes: int
     time_parts: dict[str, float | str]
     diverged_epoch: int | None = None
+    stopped_epoch: int | None = None
     network: nn.Module | None = field(default=None, repr=False, compare=False)
 
 
@@ -97,6 +116,7 @@ class _Fold:
     validation_seconds: float = 0.0
     setup_seconds: float = 0.0
     diverged_epoch: int | None = None
+    stopped_epoch: int | None = None
     clock: str = ""
     batch: int = 0
     batch_norm: str = ""
@@ -164,7 +184,7 @@ def train_cell(
     machine: MachineConfig | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
-    on_epoch: Callable[[int, float], None] | None = None,
+    on_epoch: Callable[[EpochReport], bool | None] | None = None,
 ) -> TrainingResult:
     """Train the network of a cell and measure it (Sec. 4.4).
 
@@ -179,7 +199,7 @@ def train_cell(
         machine: What it is trained with: threads, number format, memory layout.
         seed: Seed of weights, batches and augmentation.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
-        on_epoch: Called after each epoch with its number, from 1, and the validation accuracy.
+        on_epoch: Called after each epoch; the training stops if it returns True.
 
     Returns:
         Accuracy, seconds, learning curve and the trained network.
@@ -212,8 +232,9 @@ def train_cell(
     trained = sum(len(fold.losses) for fold in folds) / len(folds)
     seconds = sum(fold.train_seconds for fold in folds)
     diverged = [fold.diverged_epoch for fold in folds if fold.diverged_epoch is not None]
-    # A diverged network would have cost as much as any other had it been trained on.
-    scale = training.epochs / trained if diverged else 1.0
+    stopped = [fold.stopped_epoch for fold in folds if fold.stopped_epoch is not None]
+    # Had it been trained on, it would have cost as much as any other.
+    scale = training.epochs / trained if diverged or stopped else 1.0
     module = folds[-len(groups)].network
     return TrainingResult(
         accuracy=float(best.mean()),
@@ -239,6 +260,7 @@ def train_cell(
             "clock": folds[0].clock,
         },
         diverged_epoch=min(diverged) if diverged else None,
+        stopped_epoch=min(stopped) if stopped else None,
         network=module,
     )
 
@@ -296,7 +318,7 @@ def _train_fold(
     seeds: tuple[int, ...],
     fold: int,
     device: torch.device,
-    on_epoch: Callable[[int, float], None] | None,
+    on_epoch: Callable[[EpochReport], bool | None] | None,
 ) -> _Fold:
     begin = time.perf_counter()
     training = start_training(
@@ -317,7 +339,11 @@ def _train_fold(
         result.validation_seconds += time.perf_counter() - begin
         result.curve.append(measured)
         if on_epoch is not None:
-            on_epoch(training.epoch, float(np.mean(measured)))
+            seconds = result.train_seconds / len(seeds)
+            report = EpochReport(training.epoch, config.epochs, float(np.mean(measured)), seconds)
+            if on_epoch(report) and training.epoch < config.epochs:
+                result.stopped_epoch = training.epoch
+                break
     if not result.curve:
         raise TrainingDiverged(
             f"The loss must stay finite, but was {result.losses[-1]} in the first epoch. "

@@ -34,7 +34,8 @@ NETWORK = NetworkConfig(motifs=2, normal_cells=1, filters=4)
 QUICK = TrainingConfig(epochs=2, batch_norm="epoch")
 ATTRIBUTES = {
     "cell", "learning_curve", "train_loss", "parameters", "flops", "cells_built", "device",
-    "total_cells", "seed", "epochs", "batch_size", "batch_norm", "peak_memory_bytes", "time_parts",
+    "total_cells", "seed", "settings", "epochs", "batch_size", "batch_norm",
+    "peak_memory_bytes", "time_parts",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from optuna_popnas.space import Cell
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
+from optuna_popnas.training.trainer import EpochReport
 from optuna_popnas.training.trainer import probe_cell
 from optuna_popnas.training.trainer import seeded_network
 from optuna_popnas.training.trainer import train_cell
@@ -211,13 +212,22 @@ def test_probe_is_close_to_a_training(digits: ImageData) -> None:
 
 
 def test_calls_back_after_each_epoch(digits: ImageData) -> None:
-    seen: list[tuple[int, float]] = []
+    seen: list[EpochReport] = []
     config = TrainingConfig(epochs=3)
+    result = train_cell(CELL, digits, NETWORK, config, device="cpu", on_epoch=seen.append)
+    assert [(report.epoch, report.epochs) for report in seen] == [(1, 3), (2, 3), (3, 3)]
+    assert [report.accuracy for report in seen] == list(result.learning_curve)
+    assert seen[-1].seconds == result.seconds
+
+
+def test_can_be_stopped_after_an_epoch(digits: ImageData) -> None:
+    config = TrainingConfig(epochs=4)
     result = train_cell(
-        CELL, digits, NETWORK, config, device="cpu", on_epoch=lambda *facts: seen.append(facts)
+        CELL, digits, NETWORK, config, device="cpu", on_epoch=lambda report: report.epoch == 2
     )
-    assert [epoch for epoch, _ in seen] == [1, 2, 3]
-    assert [value for _, value in seen] == list(result.learning_curve)
+    assert (result.stopped_epoch, len(result.learning_curve)) == (2, 2)
+    # What four epochs would have taken.
+    assert result.seconds == pytest.approx(2 * float(result.time_parts["train_seconds"]))
 
 
 @pytest.mark.gpu

@@ -49,8 +49,8 @@ ARROWS = {
     "search": {"predictors"},
     "networks": set(),
     "training": {"networks", "sampler", "search"},
-    "objective": {"training", "networks", "sampler", "search"},
-    "study": {"sampler", "search"},
+    "objective": {"training", "networks", "study", "sampler", "search"},
+    "study": {"predictors", "sampler", "search"},
     "sampler": {"search", "predictors", "networks"},
     "visualization": {"study", "sampler", "search", "networks", "predictors"},
     "cli": {

@@ -19,6 +19,7 @@ COMMANDS = {
     "report": "write the story of a search as one page that works offline",
     "retrain": "train a cell of a study to convergence",
     "export": "write a trained model as safetensors, torch.export and ONNX",
+    "confirm": "train the front again with fresh seeds: how much of it is luck",
     "draw": "draw a cell, or the whole network, as SVG",
     "profile": "sizes, costs and hours of a search, before it is begun",
 }

@@ -200,3 +200,35 @@ class StopAfterFailures:
                 f"{self._count} trainings failed one after the other, the last one as trial "
                 f"{trial.number}. The log above has the reason; nothing is lost."
             )
+
+
+def stored_objective(study: optuna.Study, device: str | None = None) -> TrainingObjective:
+    """Return what trained the cells of a study, from the settings that are stored with it.
+
+    Raises:
+        ConfigError: The study does not have them, or they cannot be used here.
+    """
+    from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.objective import TrainingObjective
+    from optuna_popnas.study import view_study
+    from optuna_popnas.training import TrainingConfig
+
+    stored = study.user_attrs.get("settings")
+    if not isinstance(stored, dict) or "data" not in stored:
+        raise ConfigError(
+            f"The study {study.study_name!r} does not say how its cells were trained: an "
+            "objective of your own did. Use optuna_popnas.objective.confirm(study, objective)."
+        )
+    seed = int(stored.get("seed", 0))
+    settings = SearchSettings({"data": stored["data"], "study": {"seed": seed}}, source="study")
+    try:
+        return TrainingObjective(
+            view_study(study).space,
+            load_data(settings),
+            network=NetworkConfig.from_dict(stored.get("network", {})),
+            training=TrainingConfig.from_dict(stored.get("training", {})),
+            device=device,
+            seed=seed,
+        )
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise ConfigError(str(error)) from error

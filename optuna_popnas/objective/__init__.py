@@ -8,12 +8,17 @@ from typing import Any, TYPE_CHECKING
 
 
 if TYPE_CHECKING:
+    from optuna_popnas.objective.confirmation import confirm
     from optuna_popnas.objective.training_objective import TrainingObjective
     from optuna_popnas.objective.watching import Watch
 
-_LAZY = {"TrainingObjective": "training_objective", "Watch": "watching"}
+_LAZY = {
+    "TrainingObjective": "training_objective",
+    "Watch": "watching",
+    "confirm": "confirmation",
+}
 
-__all__ = ["TrainingObjective", "Watch"]
+__all__ = ["TrainingObjective", "Watch", "confirm"]
 
 
 def __getattr__(name: str) -> Any:

@@ -309,8 +309,17 @@ class TrainingObjective:
         result = self._train_once(cell, replace(self.training, batch_size=half), None)
         return result, {"out_of_memory": {"batch_size": half, "reason": reason}}
 
+    def train(self, cell: Cell, *, seed: int) -> TrainingResult:
+        """Train a cell as the search does, to the end, with a seed of its own."""
+        return self._train_once(cell, self.training, None, seed=seed)
+
     def _train_once(
-        self, cell: Cell, training: TrainingConfig, watch: WatchedTraining | None
+        self,
+        cell: Cell,
+        training: TrainingConfig,
+        watch: WatchedTraining | None,
+        *,
+        seed: int | None = None,
     ) -> TrainingResult:
         return train_cell(
             cell,
@@ -318,7 +327,7 @@ class TrainingObjective:
             self.network,
             training,
             machine=self.machine,
-            seed=self.seed,
+            seed=self.seed if seed is None else seed,
             device=self.device,
             on_epoch=watch,
         )

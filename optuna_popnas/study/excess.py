@@ -6,13 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from optuna_popnas.predictors import AccuracyPredictor
 from optuna_popnas.search import pareto_front
+from optuna_popnas.space import Cell
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import StudyView
 from optuna_popnas.study.view import view_study
 
 
 _ROUNDS = 200
+_FEW_CELLS = 20
 
 
 class Excess(NamedTuple):
@@ -97,14 +100,20 @@ def expected_excess(study: StudyLike) -> Excess:
 def accuracy_noise(view: StudyView) -> float | None:
     """Return the standard deviation of one measured accuracy, None where it cannot be told.
 
-    Known from cells that were trained several times; else estimated from how the accuracy
-    scatters over the last third of the epochs, which leaves out what differs between seeds.
+    Known from cells that were trained several times; else what a smooth model of the accuracies
+    does not explain; of few cells, how the accuracy scatters over the last third of the epochs,
+    which leaves out what differs between seeds.
     """
     groups = [*view.measurements.values(), *view.confirmed.values()]
     several = [values for values in groups if len(values) > 1]
     if several:
         squares = sum(float(np.var(values)) * len(values) for values in several)
         return float(np.sqrt(squares / sum(len(values) - 1 for values in several)))
+    if len(view.complete) >= _FEW_CELLS:
+        cells = [trial.cell or Cell() for trial in view.complete]
+        accuracy = np.array([trial.accuracy for trial in view.complete], dtype=np.float64)
+        model = AccuracyPredictor(view.space, seed=0).fit(cells, accuracy)
+        return float(np.std(accuracy - model.predict(cells)))
     steps: list[float] = []
     for trial in view.complete:
         if len(trial.curve) >= 6:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from optuna_popnas.predictors.lstm import LSTMAccuracyPredictor
     from optuna_popnas.predictors.regressors import NNLSTimePredictor
     from optuna_popnas.predictors.regressors import RidgeTimePredictor
+    from optuna_popnas.predictors.size_aware import SizeAwareAccuracyPredictor
+    from optuna_popnas.predictors.size_aware import SizeAwareTimePredictor
     from optuna_popnas.predictors.spread import spread_cells
     from optuna_popnas.predictors.time import AdditiveTimePredictor
     from optuna_popnas.predictors.time import AdditiveTimePredictor as TimePredictor
@@ -39,6 +41,8 @@ _HOMES = {
     "Prediction": ("base", "Prediction"),
     "Predictor": ("base", "Predictor"),
     "RidgeTimePredictor": ("regressors", "RidgeTimePredictor"),
+    "SizeAwareAccuracyPredictor": ("size_aware", "SizeAwareAccuracyPredictor"),
+    "SizeAwareTimePredictor": ("size_aware", "SizeAwareTimePredictor"),
     "TIME_FEATURES": ("features.time_features", "TIME_FEATURES"),
     "TimePredictor": ("time", "AdditiveTimePredictor"),
     "XGBoostTimePredictor": ("boosted", "XGBoostTimePredictor"),
@@ -60,6 +64,8 @@ __all__ = [
     "Prediction",
     "Predictor",
     "RidgeTimePredictor",
+    "SizeAwareAccuracyPredictor",
+    "SizeAwareTimePredictor",
     "TIME_FEATURES",
     "TimePredictor",
     "XGBoostTimePredictor",

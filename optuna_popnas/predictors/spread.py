@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from optuna_popnas.predictors.base import FloatArray
 from optuna_popnas.predictors.features.structure import structural_features
 from optuna_popnas.space import CellBatch
 
@@ -54,3 +55,40 @@ def spread_cells(
         variance = np.maximum(variance - factor[step] ** 2, 0.0)
         variance[chosen[: step + 1]] = -1.0
     return np.sort(pool[chosen])
+
+
+def spread_by_covariance(
+    covariance: FloatArray,
+    prices: FloatArray,
+    count: int,
+    *,
+    noise: float,
+    keys: npt.NDArray[np.uint64],
+    given: int = 0,
+) -> npt.NDArray[np.intp]:
+    """Choose cells that tell the most for their price, given that the first ones are known.
+
+    Args:
+        covariance: ``(n, n)`` what is believed of the cells; not changed.
+        prices: ``(n,)``; the variance of a cell is divided by its price.
+        count: How many to choose; all if there are fewer.
+        noise: Variance of the noise with which a cell is seen.
+        keys: ``(n,)`` of the cells, which settle ties.
+        given: So many cells, the first ones, are known already.
+
+    Returns:
+        ``(count,)`` rows in the order of choice, none of them among the first ``given``.
+    """
+    covariance = covariance.copy()
+    free = np.arange(len(prices)) >= given
+    chosen: list[int] = []
+    while len(chosen) < count + given and (free.any() or len(chosen) < given):
+        row = len(chosen)
+        if row >= given:
+            score = np.round(np.diag(covariance) / prices, 9)
+            row = int(np.lexsort([keys, -np.where(free, score, -np.inf)])[0])
+        chosen.append(row)
+        free[row] = False
+        column = covariance[:, row].copy()
+        covariance -= np.outer(column, column) / (column[row] + noise)
+    return np.array(chosen[given:], dtype=np.intp)

@@ -1,6 +1,7 @@
 """The search itself (Sec. 4.3): fronts, exploration, plans. Pure: no Optuna, no PyTorch."""
 
 from optuna_popnas.predictors.base import PredictorLike
+from optuna_popnas.search.adaptive import plan_wave
 from optuna_popnas.search.beam import Estimates
 from optuna_popnas.search.beam import plan_level
 from optuna_popnas.search.exploration import exploration_front
@@ -9,6 +10,7 @@ from optuna_popnas.search.exploration import ExplorationSets
 from optuna_popnas.search.models import Predictors
 from optuna_popnas.search.observation import Observation
 from optuna_popnas.search.observation import Probe
+from optuna_popnas.search.observation import Running
 from optuna_popnas.search.pareto import hypervolume
 from optuna_popnas.search.pareto import pareto_front
 from optuna_popnas.search.pareto import top_accuracy
@@ -36,6 +38,7 @@ __all__ = [
     "PredictorLike",
     "Predictors",
     "Probe",
+    "Running",
     "SearchConfig",
     "decode_cell",
     "descends",
@@ -47,6 +50,7 @@ __all__ = [
     "next_wave",
     "pareto_front",
     "plan_level",
+    "plan_wave",
     "prediction_quality",
     "top_accuracy",
 ]

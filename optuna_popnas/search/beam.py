@@ -18,7 +18,7 @@ import numpy.typing as npt
 from optuna_popnas.predictors.spread import spread_cells
 from optuna_popnas.search.exploration import exploration_front
 from optuna_popnas.search.exploration import exploration_sets
-from optuna_popnas.search.models import candidate_costs
+from optuna_popnas.search.models import OtherCosts
 from optuna_popnas.search.models import predict
 from optuna_popnas.search.models import Predictors
 from optuna_popnas.search.models import TimeModel
@@ -284,7 +284,7 @@ def _estimate(
     timing = TimeModel(predictors, data, list(probes), config)
     timing.probe_spread(candidates, rng)
     accuracy, accuracy_std = predict(predictors.accuracy, candidates)
-    costs = candidate_costs(predictors, data, candidates, config)
+    costs = OtherCosts(predictors, data, config).of(candidates)
 
     def estimate() -> Estimates:
         seconds, seconds_std = timing.predict(candidates)

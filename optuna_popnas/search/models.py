@@ -144,26 +144,43 @@ def significant(values: npt.ArrayLike, digits: int = 9) -> Floats:
     return array
 
 
-def candidate_costs(
-    predictors: Predictors, data: TrainingData, candidates: CellBatch, config: SearchConfig
-) -> dict[str, npt.NDArray[Any]]:
-    """Return the costs of candidates besides time, ``(n,)`` by name.
+class OtherCosts:
+    """Costs besides time: computed from the cells, or predicted where they are measured.
 
-    What follows from the cells is computed; what is measured and is an objective is predicted.
-
-    Raises:
-        ValueError: A limit or an objective is neither.
+    Args:
+        predictors: How to compute costs, and the models of measured objectives.
+        data: Finished cells. While there are none, measured objectives are left out.
+        config: Names the objectives and limits.
     """
-    costs = {} if predictors.cost is None else dict(predictors.cost(candidates))
-    for number, name in enumerate(config.objectives):
-        if name in costs or predictors.other is None or number >= data.others.shape[1]:
-            continue
-        model = predictors.other(number).fit(data.cells, data.others[:, number])
-        costs[name] = np.maximum(significant(model.predict(candidates)), 0.0)
-    for name in (*config.limits, *config.objectives):
-        if name not in costs:
-            raise ValueError(
-                f"A limit or an objective must be a cost that `cost` computes or an objective "
-                f"that trials report, but got {name!r}. Computed are {', '.join(costs) or 'none'}."
-            )
-    return costs
+
+    def __init__(self, predictors: Predictors, data: TrainingData, config: SearchConfig) -> None:
+        self._compute = predictors.cost
+        self._config = config
+        self._is_known = len(data.cells) > 0
+        self._models: dict[str, PredictorLike] = {}
+        computed = self._computed(data.cells.take([]))
+        for number, name in enumerate(config.objectives):
+            if name not in computed and predictors.other and number < data.others.shape[1]:
+                model = predictors.other(number)
+                self._models[name] = model.fit(data.cells, data.others[:, number])
+
+    def of(self, candidates: CellBatch) -> dict[str, npt.NDArray[Any]]:
+        """Return ``(n,)`` costs by name.
+
+        Raises:
+            ValueError: A limit or an objective is neither computed nor measured.
+        """
+        costs = self._computed(candidates)
+        for name, model in self._models.items():
+            costs[name] = np.maximum(predict(model, candidates)[0], 0.0)
+        for name in (*self._config.limits, *self._config.objectives):
+            if name not in costs and self._is_known:
+                raise ValueError(
+                    f"A limit or an objective must be a cost that `cost` computes or an objective "
+                    f"that trials report, but got {name!r}. "
+                    f"Computed are {', '.join(costs) or 'none'}."
+                )
+        return costs
+
+    def _computed(self, cells: CellBatch) -> dict[str, npt.NDArray[Any]]:
+        return {} if self._compute is None else dict(self._compute(cells))

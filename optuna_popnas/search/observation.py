@@ -15,12 +15,31 @@ class Observation(NamedTuple):
         accuracy: Its validation accuracy.
         seconds: Its training time, or None where time is not measured.
         others: The values of all further objectives, measured or computed.
+        curve: Validation accuracies of its epochs if its training was stopped early, as it
+            promised nothing; ``accuracy`` is then the best of them. Else empty.
+        repeat: How many other trainings of the cell were planned before this one.
     """
 
     cell: Cell
     accuracy: float
     seconds: float | None = None
     others: tuple[float, ...] = ()
+    curve: tuple[float, ...] = ()
+    repeat: int = 0
+
+
+class Running(NamedTuple):
+    """A training that is planned or under way, and not measured.
+
+    Attributes:
+        cell: The cell.
+        seconds: Its predicted training time, None if nothing was predicted.
+        repeat: As of an :class:`Observation`.
+    """
+
+    cell: Cell
+    seconds: float | None = None
+    repeat: int = 0
 
 
 class Probe(NamedTuple):

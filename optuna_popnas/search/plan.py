@@ -26,7 +26,8 @@ class PlannedCell(NamedTuple):
     Attributes:
         cell: The cell.
         role: Why it was chosen: ``"empty"``, ``"first"``, ``"pilot"``, ``"front"``,
-            ``"exploration"`` or ``"reserve"`` (trained only by workers that would idle).
+            ``"exploration"``, ``"reserve"`` (trained only by workers that would idle) or
+            ``"repeat"`` (planned before, trained again with another seed).
         accuracy: Predicted validation accuracy.
         seconds: Predicted training time in seconds.
         accuracy_std: Standard deviation of the predicted accuracy.

@@ -10,7 +10,7 @@ import numpy as np
 from optuna_popnas.space import SearchSpace
 
 
-MODES: tuple[str, ...] = ("popnas", "pnas", "popnas-v1")
+MODES: tuple[str, ...] = ("adaptive", "popnas", "pnas", "popnas-v1")
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class SearchConfig:
     """Settings of the search (Sec. 4.3, 6.1).
 
     Args:
-        mode: ``"popnas"`` (the thesis), ``"pnas"`` (most accurate cells, no time) or
-            ``"popnas-v1"`` (Sec. 3.4: no exploration, no equivalence, lookback -1 only).
+        mode: ``"adaptive"`` (small waves of cells of any depth), ``"popnas"`` (the thesis),
+            ``"pnas"`` (most accurate cells, no time) or ``"popnas-v1"`` (Sec. 3.4: no
+            exploration, no equivalence, lookback -1 only).
         max_children: At most so many cells of the front are trained per level (K).
         max_exploration_children: At most so many more by the exploration step (J).
         time_limit: Candidates that are predicted to train longer are dropped, seconds (T).
@@ -33,6 +34,11 @@ class SearchConfig:
         optimism: Accuracy is judged at its prediction plus so many standard deviations.
         max_candidates: A level with more candidates is sampled down to this number.
         total_cells: Cells of a network that reads lookback -1, for the time predictor.
+        budget_seconds: Seconds of training that mode ``"adaptive"`` may spend.
+        time_range: Seconds of training that matter to the user, from and to: mode
+            ``"adaptive"`` counts only what the front gains in between.
+        first_cells: Cells that mode ``"adaptive"`` trains before it learns from them.
+        wave_size: Cells that mode ``"adaptive"`` chooses at a time, with many workers more.
 
     Raises:
         ValueError: A setting is out of range.
@@ -50,6 +56,10 @@ class SearchConfig:
     optimism: float = 0.0
     max_candidates: int = 4_000_000
     total_cells: int = 8
+    budget_seconds: float | None = None
+    time_range: tuple[float, float] | None = None
+    first_cells: int = 12
+    wave_size: int = 8
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -64,6 +74,8 @@ class SearchConfig:
             ("probes", 0),
             ("max_candidates", 1),
             ("total_cells", 1),
+            ("first_cells", 2),
+            ("wave_size", 1),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
@@ -72,7 +84,13 @@ class SearchConfig:
                 )
         if not self.optimism >= 0:
             raise ValueError(f"`optimism` must be at least 0, but got {self.optimism!r}.")
-        for name, limit in {"time_limit": self.time_limit, **self.limits}.items():
+        if self.budget_seconds is not None and self.mode != "adaptive":
+            raise ValueError(
+                f"`budget_seconds` must be None in mode {self.mode!r}, but got "
+                f"{self.budget_seconds!r}. Mode 'adaptive' has a budget."
+            )
+        upper = {"time_limit": self.time_limit, "budget_seconds": self.budget_seconds}
+        for name, limit in {**upper, **self.limits}.items():
             if limit is not None and not limit > 0:
                 raise ValueError(f"`{name}` must be greater than 0, but got {limit!r}.")
 

@@ -59,6 +59,19 @@ class CellBatch(Sequence[Cell]):
                 encoding[row, : len(cell)] = cell.encode(index)
         return cls(space, encoding, lengths)
 
+    @classmethod
+    def concatenate(cls, batches: Sequence[CellBatch]) -> CellBatch:
+        """Return the cells of one or more batches of the same space, one after the other."""
+        width = max(batch.encoding.shape[1] for batch in batches)
+        padded = [
+            np.pad(batch.encoding, ((0, 0), (0, width - batch.encoding.shape[1]), (0, 0)))
+            for batch in batches
+        ]
+        lengths = np.concatenate([batch.lengths for batch in batches])
+        joined = cls(batches[0].space, np.concatenate(padded), lengths)
+        joined._is_canonical = all(batch._is_canonical for batch in batches)
+        return joined
+
     @property
     def inputs(self) -> npt.NDArray[np.int8]:
         """``(n, b, 2)`` inputs of both branches."""

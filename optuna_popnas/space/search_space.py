@@ -134,6 +134,14 @@ class SearchSpace(Grammar):
         """Return all cells of one block, 300 for the thesis' space, in canonical form."""
         return CellBatch(self, self.new_blocks(0)[:, None, :])._mark_canonical()
 
+    def random_cells(self, blocks: int, count: int, *, rng: np.random.Generator) -> CellBatch:
+        """Return cells of so many blocks, drawn evenly from all encodings: some may be equal."""
+        encoding = np.zeros((count, blocks, 4), dtype=np.int8)
+        for index in range(blocks):
+            encoding[:, index, 0::2] = rng.integers(-self.lookbacks, index, (count, 2))
+            encoding[:, index, 1::2] = rng.integers(0, len(self.operators), (count, 2))
+        return CellBatch(self, encoding)
+
     def expand(
         self,
         cells: Sequence[Cell],

@@ -311,7 +311,10 @@ def test_large_levels_are_sampled_and_say_so() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"mode": "nas"}, "`mode` must be one of 'popnas', 'pnas', 'popnas-v1', but got 'nas'"),
+        (
+            {"mode": "nas"},
+            "`mode` must be one of 'adaptive', 'popnas', 'pnas', 'popnas-v1', but got 'nas'",
+        ),
         ({"max_children": 0}, "`max_children` must be an integer of at least 1, but got 0"),
         ({"max_exploration_children": -1}, "of at least 0, but got -1"),
         ({"max_children": 2.5}, "must be an integer of at least 1, but got 2.5"),

@@ -1,0 +1,207 @@
+"""A Gaussian process that knows what size does before any cell has been trained.
+
+| symbol | shape | meaning |
+|---|---|---|
+| ``z`` | ``(n, p)`` | descriptors of cells, in standard deviations of the space's cells |
+| ``x_g`` | ``(n, d_g)`` | group ``g`` of features: descriptors, what cells are made of, pairs |
+| ``m(z) = z @ slopes`` | ``(n,)`` | mean before any training, in deviations of the targets |
+| ``k = c + v_0 (z * scale) (z' * scale)^T + sum_g v_g exp(-w_g |x_g - x_g'|^2 / 2)`` | | |
+| ``r`` | ``(n,)`` | noise of each target, in units of ``noise`` |
+| ``logs`` | ``(8,)`` | logarithms of ``v_0, v_1, w_1, v_2, w_2, v_3, w_3, noise`` |
+
+The hyperparameters are the likeliest ones under a prior that comes from cells of other data sets;
+with few cells they are that prior. They are rounded, see
+:mod:`~optuna_popnas.predictors.regression.gaussian_process`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from optuna_popnas.predictors.base import FloatArray
+from optuna_popnas.predictors.features.frame import Inputs
+
+
+_GROUPS = 3
+_MOST_TUNED = 250  # rows that hyperparameters are tuned on: the cost grows with the cube
+_MOST_KEPT = 1500  # rows that predictions are made from
+_ITERATIONS = 30
+_JITTER = 1e-6
+_LOG_DIGITS = 3
+_LEVEL = 4.0  # prior variance of the mean of all targets, in their variances
+
+
+class Prior(NamedTuple):
+    """What is known before any cell has been trained.
+
+    Attributes:
+        slopes: ``(p,)`` the mean's weights of the descriptors.
+        scale: ``(p,)`` standard deviations of what the weights turn out to be beside that,
+            relative to each other.
+        logs: ``(8,)`` means of the hyperparameters' logarithms.
+        doubts: ``(8,)`` their standard deviations.
+        spread: Standard deviation of targets.
+    """
+
+    slopes: FloatArray
+    scale: FloatArray
+    logs: FloatArray
+    doubts: FloatArray
+    spread: float
+
+
+class SizeProcess:
+    """See above. Targets may be in any unit.
+
+    Args:
+        prior: What is known before.
+        rng: Chooses rows where there are too many.
+    """
+
+    def __init__(self, prior: Prior, *, rng: np.random.Generator) -> None:
+        self.prior = prior
+        self._rng = rng
+
+    def fit(
+        self, inputs: Inputs, targets: FloatArray, relative_noise: FloatArray | None = None
+    ) -> SizeProcess:
+        """Learn from ``n`` cells, none being an ordinary case.
+
+        Args:
+            inputs: The cells; several rows may be the same cell.
+            targets: ``(n,)``.
+            relative_noise: ``(n,)`` variances of the targets' noise relative to an ordinary one.
+        """
+        noise = np.ones(len(targets)) if relative_noise is None else relative_noise
+        if len(targets) > _MOST_KEPT:
+            rows = np.sort(self._rng.choice(len(targets), _MOST_KEPT, replace=False))
+            inputs, targets, noise = inputs.take(rows), targets[rows], noise[rows]
+        prior = self.prior
+        expected = inputs.sizes @ prior.slopes
+        center = float(targets.mean()) if len(targets) else 0.0
+        squares = float(np.square(targets - center).sum())
+        self.scale = float(np.sqrt((4 * prior.spread**2 + squares) / (4 + len(targets))))
+        self.center = float((targets - self.scale * expected).mean()) if len(targets) else 0.0
+        values = (targets - self.center) / self.scale - expected
+        tuned = np.arange(len(values))
+        if len(tuned) > _MOST_TUNED:
+            tuned = np.sort(self._rng.choice(len(values), _MOST_TUNED, replace=False))
+        self._inputs = inputs
+        self.logs = prior.logs.copy()
+        if len(values) > 1:
+            self.logs = _tune(prior, inputs.take(tuned), values[tuned], noise[tuned])
+        self.noise = float(self.scale**2 * np.exp(self.logs[-1]))  #: its variance
+        self._relative_noise = noise
+        self._factor, self._solved = None, np.zeros(0)
+        if len(values):
+            from scipy.linalg import cho_solve
+            from scipy.linalg import cholesky
+
+            covariance = self._covariance(inputs, inputs)
+            covariance[np.diag_indices(len(values))] += np.exp(self.logs[-1]) * noise + _JITTER
+            self._factor = cholesky(covariance, lower=True)
+            self._solved = cho_solve((self._factor, True), values)
+        return self
+
+    def _covariance(self, a: Inputs, b: Inputs) -> FloatArray:
+        total = np.sum(_parts(self.prior, self.logs, _linear(self.prior, a, b), _pairs(a, b)), 0)
+        total += _LEVEL
+        return np.asarray(total)
+
+    def predict(self, inputs: Inputs) -> tuple[FloatArray, FloatArray]:
+        """Return ``(m,)`` means and ``(m,)`` variances, without noise."""
+        mean = inputs.sizes @ self.prior.slopes
+        strength = np.exp(self.logs)
+        variance = strength[0] * np.square(inputs.sizes * self.prior.scale).sum(axis=1)
+        variance += strength[1] + strength[3] + strength[5] + _LEVEL
+        if self._factor is not None:
+            near = self._covariance(inputs, self._inputs)
+            mean = mean + near @ self._solved
+            known = self._solve(near)
+            variance -= np.einsum("ij,ij->j", known, known)
+        least = 1e-6 * self.scale**2
+        return self.center + self.scale * mean, np.maximum(self.scale**2 * variance, least)
+
+    def joint(self, inputs: Inputs) -> FloatArray:
+        """Return the ``(m, m)`` covariance of cells, given what was learnt, without noise."""
+        covariance = self._covariance(inputs, inputs)
+        if self._factor is not None:
+            known = self._solve(self._covariance(inputs, self._inputs))
+            covariance -= known.T @ known
+        covariance[np.diag_indices(len(covariance))] += 1e-6
+        return np.asarray(self.scale**2 * covariance)
+
+    def _solve(self, near: FloatArray) -> FloatArray:
+        from scipy.linalg import solve_triangular
+
+        return np.asarray(solve_triangular(self._factor, near.T, lower=True, check_finite=False))
+
+
+def _linear(prior: Prior, a: Inputs, b: Inputs) -> FloatArray:
+    return np.asarray((a.sizes * np.square(prior.scale)) @ b.sizes.T)
+
+
+def _pairs(a: Inputs, b: Inputs) -> list[FloatArray]:
+    """Return ``(n, m)`` squared distances, group by group."""
+    found = []
+    for left, right in zip(a.groups, b.groups):
+        squares = np.square(left).sum(axis=1)[:, None] + np.square(right).sum(axis=1)
+        squares -= 2 * (left @ right.T)
+        found.append(np.maximum(squares, 0.0, out=squares))
+    return found
+
+
+def _parts(
+    prior: Prior, logs: FloatArray, linear: FloatArray, distances: list[FloatArray]
+) -> list[FloatArray]:
+    strength = np.exp(logs)
+    parts = [strength[0] * linear]
+    for group, distance in enumerate(distances):
+        part = np.exp((-0.5 * strength[2 + 2 * group]) * distance)
+        part *= strength[1 + 2 * group]
+        parts.append(part)
+    return parts
+
+
+def _tune(prior: Prior, inputs: Inputs, values: FloatArray, noise: FloatArray) -> FloatArray:
+    """Return the likeliest ``logs``, by gradient ascent."""
+    from scipy.linalg import cho_solve
+    from scipy.linalg import cholesky
+    from scipy.linalg import LinAlgError
+    from scipy.optimize import minimize
+
+    linear, distances = _linear(prior, inputs, inputs), _pairs(inputs, inputs)
+    identity, diagonal = np.eye(len(values)), np.diag_indices(len(values))
+
+    def loss(logs: FloatArray) -> tuple[float, FloatArray]:
+        strength = np.exp(logs)
+        parts = _parts(prior, logs, linear, distances)
+        covariance = np.sum(parts, axis=0) + _LEVEL
+        covariance[diagonal] += strength[-1] * noise + _JITTER
+        try:
+            factor = cholesky(covariance, lower=True, check_finite=False)
+        except LinAlgError:
+            return 1e10, np.zeros_like(logs)
+        solved = cho_solve((factor, True), values)
+        slope = 0.5 * (cho_solve((factor, True), identity) - np.outer(solved, solved))
+        gradient = [np.vdot(slope, parts[0])]
+        for group in range(_GROUPS):
+            weighed = slope * parts[1 + group]
+            reach = -0.5 * strength[2 + 2 * group] * np.vdot(weighed, distances[group])
+            gradient += [weighed.sum(), reach]
+        gradient.append(strength[-1] * (np.diag(slope) @ noise))
+        value = 0.5 * values @ solved + np.log(np.diag(factor)).sum()
+        value += 0.5 * np.square((logs - prior.logs) / prior.doubts).sum()
+        return float(value), np.array(gradient) + (logs - prior.logs) / prior.doubts**2
+
+    found = minimize(
+        loss,
+        prior.logs,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-9.0, 4.0)] * len(prior.logs),
+        options={"maxiter": _ITERATIONS},
+    )
+    return np.round(found.x, _LOG_DIGITS)

@@ -1,0 +1,172 @@
+"""Predictors that start from a cell's size, and so rank cells before any has been trained.
+
+Accuracy is learnt as its logit, seconds as their logarithm, each by a
+:class:`~optuna_popnas.predictors.regression.size_process.SizeProcess`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from optuna_popnas.predictors.base import encode
+from optuna_popnas.predictors.base import fitted
+from optuna_popnas.predictors.base import FloatArray
+from optuna_popnas.predictors.base import Prediction
+from optuna_popnas.predictors.base import Predictor
+from optuna_popnas.predictors.base import training_data
+from optuna_popnas.predictors.features.descriptors import DESCRIPTORS
+from optuna_popnas.predictors.features.frame import inputs_of
+from optuna_popnas.predictors.regression.size_process import Prior
+from optuna_popnas.predictors.regression.size_process import SizeProcess
+from optuna_popnas.predictors.regression.threads import one_blas_thread
+from optuna_popnas.space import Cell
+from optuna_popnas.space import CellBatch
+from optuna_popnas.space import SearchSpace
+
+
+_Self = TypeVar("_Self", bound="SizeAwarePredictor")
+
+_EDGE = 1e-3  # accuracies nearer to 0 or 1 are taken as that far from it
+_DOUBTS = np.array([0.7, 0.7, 0.5, 0.7, 0.5, 0.7, 0.5, 1.0])
+_SIZES = {"log_parameters": 1.0, "log_flops": 1.0, "deepest_path": 0.6, "blocks": 0.6}
+
+
+def _weights(base: float, **named: float) -> FloatArray:
+    """Return a number for each descriptor: ``base``, but for those named (``_`` for a space)."""
+    found = np.full(len(DESCRIPTORS), base)
+    names = [column.lower().replace(" ", "_") for column in DESCRIPTORS]
+    for name, value in named.items():
+        found[names.index(name)] = value
+    return found
+
+
+ACCURACY_PRIOR = Prior(
+    slopes=_weights(0.0, log_parameters=0.35, log_flops=0.35),
+    scale=_weights(0.25, concat_inputs=0.4, **_SIZES),
+    logs=np.log([0.5, 0.25, 1.0, 0.15, 1.0, 0.05, 1.0, 0.1]),
+    doubts=_DOUBTS,
+    spread=0.8,
+)
+TIME_PRIOR = Prior(
+    slopes=_weights(0.0, log_flops=0.5, blocks=0.4),
+    scale=_weights(0.25, concat_inputs=0.4, **_SIZES),
+    logs=np.log([0.5, 0.2, 1.0, 0.1, 1.0, 0.02, 1.0, 0.002]),
+    doubts=_DOUBTS,
+    spread=0.8,
+)
+
+
+class SizeAwarePredictor(Predictor):
+    """What both have in common.
+
+    Args:
+        space: The search space.
+        seed: Seed of the choice of cells, where there are thousands.
+    """
+
+    _prior: Prior
+    _name: str
+    _lowest: float | None = None
+
+    def __init__(self, space: SearchSpace, *, seed: int | None = None) -> None:
+        super().__init__(space, seed=seed)
+        self.process: SizeProcess | None = None
+
+    def _set_unit(self, values: FloatArray) -> None:
+        """Note what kind of values these are."""
+
+    @abstractmethod
+    def _link(self, values: FloatArray) -> FloatArray:
+        """Return what is learnt in place of the values."""
+
+    @abstractmethod
+    def _unlink(self, targets: FloatArray) -> FloatArray:
+        """Return the values that these targets stand for."""
+
+    def fit(
+        self: _Self,
+        cells: Sequence[Cell],
+        values: npt.ArrayLike,
+        relative_noise: FloatArray | None = None,
+    ) -> _Self:
+        """Learn from scratch.
+
+        Args:
+            cells: Trained cells; none are an ordinary case.
+            values: ``(n,)`` what was measured of them.
+            relative_noise: ``(n,)`` variances of their noise, relative to an ordinary training.
+
+        Raises:
+            ValueError: See :func:`~optuna_popnas.predictors.base.training_data`.
+        """
+        if len(cells) or np.size(values):
+            batch, array = training_data(
+                self.space, cells, values, name=self._name, lowest=self._lowest
+            )
+        else:
+            batch, array = CellBatch(self.space, np.zeros((0, 1, 4), dtype=np.int8)), np.zeros(0)
+        self._set_unit(array)
+        process = SizeProcess(self._prior, rng=np.random.default_rng(self.seed))
+        with one_blas_thread():
+            inputs = inputs_of(self.space, batch.canonical())
+            self.process = process.fit(inputs, self._link(array), relative_noise)
+        return self
+
+    def estimate(self, cells: Sequence[Cell]) -> Prediction:
+        process: SizeProcess = fitted(self.process, self)
+        with one_blas_thread():
+            mean, variance = process.predict(inputs_of(self.space, encode(self.space, cells)))
+        deviation = np.sqrt(variance)
+        spread = (self._unlink(mean + deviation) - self._unlink(mean - deviation)) / 2
+        return Prediction(self._unlink(mean), spread)
+
+    def joint(self, cells: Sequence[Cell]) -> tuple[FloatArray, float]:
+        """Return the ``(n, n)`` covariance of cells and the variance of a training's noise.
+
+        Both are those of logits, or of logarithms.
+        """
+        process: SizeProcess = fitted(self.process, self)
+        with one_blas_thread():
+            covariance = process.joint(inputs_of(self.space, encode(self.space, cells)))
+        return covariance, process.noise
+
+
+class SizeAwareAccuracyPredictor(SizeAwarePredictor):
+    """Accuracy from size, and from what cells are made of as far as trained cells tell.
+
+    Accuracies are shares, or in any other unit in which more is better.
+    """
+
+    _prior = ACCURACY_PRIOR
+    _name = "accuracies"
+
+    def _set_unit(self, values: FloatArray) -> None:
+        self._is_share = bool(len(values) == 0 or (values.min() >= 0 and values.max() <= 1))
+
+    def _link(self, values: FloatArray) -> FloatArray:
+        if not self._is_share:
+            return values
+        inside = np.clip(values, _EDGE, 1 - _EDGE)
+        return np.asarray(np.log(inside / (1 - inside)))
+
+    def _unlink(self, targets: FloatArray) -> FloatArray:
+        return 1 / (1 + np.exp(-targets)) if self._is_share else targets
+
+
+class SizeAwareTimePredictor(SizeAwarePredictor):
+    """Seconds of training from FLOPs, and from what cells are made of."""
+
+    _prior = TIME_PRIOR
+    _name = "seconds"
+    _lowest = 0.0
+
+    def _link(self, values: FloatArray) -> FloatArray:
+        return np.asarray(np.log(np.maximum(values, 1e-9)))
+
+    def _unlink(self, targets: FloatArray) -> FloatArray:
+        return np.exp(np.clip(targets, -30.0, 60.0))

@@ -22,6 +22,9 @@ COMMANDS = {
     "confirm": "train the front again with fresh seeds: how much of it is luck",
     "draw": "draw a cell, or the whole network, as SVG",
     "profile": "sizes, costs and hours of a search, before it is begun",
+    "delete": "delete a study and all its trials",
+    "init": "write a settings file with every setting, described",
+    "checks": "versions, processor, GPU, storage: what to put into a bug report",
 }
 
 
@@ -96,7 +99,7 @@ def _help() -> str:
         [
             "Usage: optuna-popnas COMMAND [OPTION ...]",
             "",
-            "  optuna-popnas search examples/digits.toml",
+            "  optuna-popnas search photos/ --hours 2",
             "",
             "Which network is the most accurate one that you can train in the time you have?",
             "",

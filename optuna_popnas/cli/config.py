@@ -35,6 +35,8 @@ class SearchSettings:
 
     def __init__(self, values: Mapping[str, Mapping[str, Any]], *, source: str) -> None:
         self.values: Values = {section: {} for section in known_settings()}
+        #: What was chosen for a budget, not given, see :mod:`~optuna_popnas.cli.budget`.
+        self.picks: Values = {}
         for section, table in values.items():
             if section not in self.values:
                 raise ConfigError(_no_section(section, table, source))
@@ -108,8 +110,8 @@ class SearchSettings:
         values = self.table("search")
         if cost is None and (values.get("limits") or values.get("objectives")):
             cost = _no_cost
-        costs, objectives = (*COMPUTED_COSTS, *MEASURED_COSTS), values.get("objectives", ())
-        for name in (*values.get("limits", {}), *objectives):
+        costs, objectives = (*COMPUTED_COSTS, *MEASURED_COSTS), values.get("objectives") or ()
+        for name in (*(values.get("limits") or {}), *objectives):
             if name not in costs:
                 raise ConfigError(
                     f"[search] Limits and objectives must be among {', '.join(costs)}, "
@@ -177,9 +179,9 @@ def planned_limits(search: Mapping[str, Any]) -> dict[str, Any]:
 
     Other measured costs are judged after the training, by the objective.
     """
-    if "limits" not in search:
+    if not search.get("limits"):
         return {}
-    known = (*COMPUTED_COSTS, *search.get("objectives", ()))
+    known = (*COMPUTED_COSTS, *(search.get("objectives") or ()))
     return {"limits": {k: v for k, v in search["limits"].items() if k in known}}
 
 

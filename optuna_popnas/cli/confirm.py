@@ -5,7 +5,6 @@ from __future__ import annotations
 from json import dumps
 import sys
 
-from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 
 
@@ -15,7 +14,7 @@ def run(
     cells: int | None = None,
     device: str | None = None,
     json: bool = False,
-    storage: str = DEFAULT_STORAGE,
+    storage: str | None = None,
     study: str | None = None,
 ) -> int:
     """Train the cells of the front again with fresh seeds, and show both accuracies.
@@ -29,7 +28,8 @@ def run(
         device: Such as cpu or cuda; the fastest one if left out.
         json: Print JSON for scripts.
         storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``.
+            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
+            sqlite:///popnas.db.
         study: Name of the study; not needed where there is only one.
 
     Examples:

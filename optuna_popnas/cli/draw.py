@@ -40,8 +40,8 @@ def run(
         filters: Filters of the first cells (F).
         image_size: Pixels, written into the cells of the network.
         storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
-            sqlite:///popnas.db, if left out.
+            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
+            sqlite:///popnas.db.
         study: Name of the study; not needed where there is only one.
 
     Examples:

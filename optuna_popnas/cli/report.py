@@ -15,8 +15,8 @@ def run(
     Args:
         output: The HTML file.
         storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
-            sqlite:///popnas.db, if left out.
+            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
+            sqlite:///popnas.db.
         study: Name of the study; not needed where there is only one.
 
     Examples:

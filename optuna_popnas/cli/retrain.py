@@ -73,8 +73,8 @@ def run(
         seed: Seed of the training.
         json: Print the model's card as JSON.
         storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
-            sqlite:///popnas.db, if left out.
+            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
+            sqlite:///popnas.db.
         study: Name of the study; not needed where there is only one.
 
     Examples:

@@ -41,11 +41,10 @@ class StudySettings:
     """Where the search is kept and who works on it.
 
     Args:
-        storage: URL of the storage: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
-            sqlite:///popnas.db, if left out.
+        storage: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``, ``journal:///FILE``,
+            ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or sqlite:///popnas.db.
         name: Name of the study; that of the data if left out.
-        workers: Processes on this machine; one per visible GPU, or per core, if left out.
+        workers: Processes here; one per visible GPU, or per core, if left out.
         device: Device of the trainings, such as ``cpu``, ``cuda`` or ``cuda:1``; the fastest one
             if left out.
         seed: Seed of the search, of the split of the data and of the trainings.
@@ -144,6 +143,11 @@ _NO_SETTINGS = {
     },
     "catboost": {"space", "seed", "total_cells"},
 }  # fmt: skip
+
+
+def section_title(section: str) -> str:
+    """Return what a section is about, as the thesis' appendix B calls it."""
+    return _SECTIONS[section][0]
 
 
 def _targets(section: str) -> list[Callable[..., Any]]:

@@ -9,6 +9,8 @@ from json import dumps
 import sys
 from typing import TYPE_CHECKING
 
+from optuna_popnas.cli.budget import settings_for
+from optuna_popnas.cli.config import merge
 from optuna_popnas.cli.config import read_settings
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.errors import ConfigError
@@ -58,9 +60,10 @@ HIDDEN = ("as_worker",)
 
 
 def run(
-    config: str | None = None,
+    source: str | None = None,
     /,
     *,
+    hours: float | None = None,
     check: bool = False,
     join: bool = False,
     slurm: int | None = None,
@@ -75,7 +78,9 @@ def run(
     that was interrupted; on another machine, with the same storage, it joins.
 
     Args:
-        config: Settings, a TOML file.
+        source: Settings, a TOML file; or the data: a folder with one folder per class, a name, or
+            an npz file.
+        hours: Choose sizes, epochs and the number of trainings for so many hours.
         check: Check settings, data and storage, print the settings, and end.
         join: Start more workers on this machine.
         slurm: Print a SLURM script of so many workers, and end.
@@ -83,10 +88,14 @@ def run(
         as_worker: Be a worker of a search.
 
     Examples:
-        optuna-popnas search examples/digits.toml
-        optuna-popnas search --data photos/ --image-size 32 --max-blocks 3 --epochs 9
+        optuna-popnas search photos/ --hours 2
+        optuna-popnas search examples/digits.toml --max-blocks 4
     """
-    settings = read_settings(config, flags)
+    settings = read_source(source, flags)
+    if hours is not None:
+        settings, reasons = settings_for(settings, hours)
+        for line in reasons:
+            print(line, file=sys.stderr)
     if slurm is not None:
         print(slurm_text(words, slurm, settings), end="")
         return 0
@@ -112,6 +121,17 @@ def run(
     else:
         code = _keep(study, settings, worker_command(words), join=join)
     return finish(study, settings, code, as_json=json)
+
+
+def read_source(source: str | None, flags: Values) -> SearchSettings:
+    """Return the settings of a file and of flags, or of flags and the data that were named.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+    if source is None or source.endswith(".toml"):
+        return read_settings(source, flags)
+    return read_settings(None, merge({"data": {"source": source}}, flags))
 
 
 def _be_worker(settings: SearchSettings) -> int:

@@ -24,8 +24,8 @@ def run(
 
     Args:
         storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
-            sqlite:///popnas.db, if left out.
+            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
+            sqlite:///popnas.db.
         study: Name of the study; not needed where there is only one.
         front: Lines of the front to print.
         json: Print JSON for scripts.

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from optuna_popnas.study import StudyView
 
+#: User attribute of a study: the settings that were chosen for its budget.
+PICKED = "picked"
 # Settings that may differ between machines and runs of one study: they change no result.
 _MACHINE = {"data": ("root", "memory_limit")}
 
@@ -82,6 +84,8 @@ def open_study(settings: SearchSettings, *, patience: float = LOOK) -> optuna.St
             elif [d.name.lower() for d in study.directions] != directions:
                 optuna.delete_study(study_name=name, storage=storage)
                 return call()
+            if settings.picks:
+                study.set_user_attr(PICKED, settings.picks)
             study.set_user_attr("settings", ours)
             return study
 

@@ -19,6 +19,8 @@ COMMANDS = {
     "report": "write the story of a search as one page that works offline",
     "retrain": "train a cell of a study to convergence",
     "export": "write a trained model as safetensors, torch.export and ONNX",
+    "compare": "the thesis's tables of one or several studies",
+    "predictors": "time predictors compared on a study's own cells",
     "confirm": "train the front again with fresh seeds: how much of it is luck",
     "draw": "draw a cell, or the whole network, as SVG",
     "profile": "sizes, costs and hours of a search, before it is begun",
@@ -94,7 +96,7 @@ def _run(name: str, words: Sequence[str]) -> int:
 
 
 def _help() -> str:
-    rows = [f"    {name:<9} {text}" for name, text in COMMANDS.items()]
+    rows = [f"    {name:<10} {text}" for name, text in COMMANDS.items()]
     return "\n".join(
         [
             "Usage: optuna-popnas COMMAND [OPTION ...]",

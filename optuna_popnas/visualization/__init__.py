@@ -12,9 +12,11 @@ from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from optuna_popnas.visualization.comparison import plot_comparison
+    from optuna_popnas.visualization.correlation import plot_feature_correlation
     from optuna_popnas.visualization.dashboard import DashboardCallback
     from optuna_popnas.visualization.dashboard import update_dashboard
     from optuna_popnas.visualization.drawing.cell_drawing import draw_cell
+    from optuna_popnas.visualization.drawing.cell_drawing import draw_cells
     from optuna_popnas.visualization.drawing.network_drawing import draw_network
     from optuna_popnas.visualization.hypervolume import plot_hypervolume
     from optuna_popnas.visualization.learning_curves import plot_learning_curves
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "DashboardCallback": "dashboard",
     "draw_cell": "drawing.cell_drawing",
+    "draw_cells": "drawing.cell_drawing",
     "draw_network": "drawing.network_drawing",
     "plot_comparison": "comparison",
     "plot_estimates": "planned",
+    "plot_feature_correlation": "correlation",
     "plot_hypervolume": "hypervolume",
     "plot_learning_curves": "learning_curves",
     "plot_levels": "levels",
@@ -54,9 +58,11 @@ _HOMES = {
 __all__ = [
     "DashboardCallback",
     "draw_cell",
+    "draw_cells",
     "draw_network",
     "plot_comparison",
     "plot_estimates",
+    "plot_feature_correlation",
     "plot_hypervolume",
     "plot_learning_curves",
     "plot_levels",

@@ -86,6 +86,42 @@ def test_report(storage: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert "What to do next" in path.read_text(encoding="utf-8")
 
 
+def test_compare(storage: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "cells.svg"
+    code, text, errors = run(
+        capsys, "compare", "made-up", "--storage", storage, "-o", str(path), "--markdown"
+    )
+    assert (code, errors) == (0, "")
+    for table in ("5.1", "5.2", "6.2", "6.3", "6.4"):
+        assert f"Table {table}" in text
+    assert "| made-up | popnas |" in text
+    assert ElementTree.fromstring(path.read_text()).tag.endswith("svg")
+    code, text, _ = run(capsys, "compare", f"{storage}#made-up", "made-up", "--json",
+                        "--storage", storage)  # fmt: skip
+    assert code == 2  # the same study twice would be no comparison
+    code, text, _ = run(capsys, "compare", f"{storage}#made-up", "--json")
+    row = json.loads(text)[0]
+    assert (code, row["name"], row["mode"]) == (0, "made-up", "popnas")
+    assert row["summary"]["time"]["training"] > 0
+
+
+def test_predictors_needs_deeper_cells(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    url = f"journal:///{tmp_path}/journal"
+    run_study(max_blocks=1, storage=open_storage(url))
+    code, _, errors = run(capsys, "predictors", "--storage", url)
+    assert code == 2
+    assert "must have cells of two blocks" in errors
+
+
+@pytest.mark.slow
+def test_predictors(storage: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "features.html"
+    code, text, _ = run(capsys, "predictors", "--storage", storage, "-o", str(path))
+    assert code == 0
+    assert "Table 5.4" in text and "CatBoost" in text and "default" in text
+    assert "Time features" in path.read_text(encoding="utf-8")
+
+
 def test_draw(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "cell.svg"
     cell = "[(-2, '3x3 conv', -1, 'identity')]"

@@ -86,7 +86,7 @@ def draw_cell(
     scores: Mapping[str, float] | None = None,
     join: str = "add",
     concat_all: bool = False,
-) -> str:
+) -> svg.Drawing:
     """Draw a cell as a graph (Figs. 4.2 and 5.4 of the thesis).
 
     Args:
@@ -97,7 +97,8 @@ def draw_cell(
         concat_all: Whether the output is made of all blocks, not only of those left over.
 
     Returns:
-        An SVG document, readable on light and dark pages. No programs outside Python are used.
+        An SVG document, readable on light and dark pages; a notebook shows it. No programs
+        outside Python are used.
 
     Example:
         >>> draw_cell(Cell([(-2, "3x3 conv", -1, "identity")]))[:4]
@@ -131,6 +132,12 @@ def draw_cell(
     for node, label, x, w in zip(nodes, labels, layout.x, widths):
         parts.append(_draw_node(node, label, x + shift, y(node.layer), w))
     return svg.drawing(width, height, parts, label=title or f"Cell {cell}")
+
+
+def draw_cells(cells: Mapping[str, Cell]) -> svg.Drawing:
+    """Draw several cells side by side, each under its title (Appendix A.1 of the thesis)."""
+    drawings = [draw_cell(cell, title=title) for title, cell in cells.items()]
+    return svg.side_by_side(drawings, label=f"Cells: {', '.join(cells)}")
 
 
 def _width(kind: str, label: str) -> float:

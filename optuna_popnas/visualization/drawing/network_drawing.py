@@ -90,7 +90,7 @@ def _merge_normal_cells(
 
 def draw_network(
     cell: Cell, config: NetworkConfig, *, image_size: int | tuple[int, int] | None = None
-) -> str:
+) -> svg.Drawing:
     """Draw the network that is built of a cell (Fig. 4.3 of the thesis).
 
     Args:
@@ -99,7 +99,7 @@ def draw_network(
         image_size: Height and width of the images; sizes are written into the cells if given.
 
     Returns:
-        An SVG document, readable on light and dark pages.
+        An SVG document, readable on light and dark pages; a notebook shows it.
     """
     stages = get_network_stages(cell, config, image_size=image_size)
     shown = stages if cell.blocks else ()

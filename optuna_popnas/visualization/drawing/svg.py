@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+import re
 
 
 #: Lines and text outside boxes: contrast above 4:1 on white and on nearly black.
@@ -17,6 +18,16 @@ FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 _NARROW = set("fijlrtI.,:;|!'()[]- ")
 _WIDE = set("mwMW@%")
+_SIZE = re.compile(r'width="([0-9.]+)" height="([0-9.]+)"')
+
+
+class Drawing(str):
+    """An SVG document; a notebook shows the picture, everything else has the text."""
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        return str(self)
 
 
 def text_width(text: str, size: float) -> float:
@@ -97,9 +108,22 @@ def group(title: str, *parts: str) -> str:
     return f"<g><title>{escape(title)}</title>{''.join(parts)}</g>"
 
 
-def drawing(width: float, height: float, parts: Iterable[str], *, label: str) -> str:
+def side_by_side(drawings: Sequence[str], *, gap: float = 24, label: str) -> Drawing:
+    """Return several drawings in a row, their upper edges in line."""
+    parts, left, height = [], 0.0, 0.0
+    for text in drawings:
+        found = _SIZE.search(text)
+        if found is None:
+            raise ValueError(f"A drawing must have a width and a height, but got {text[:80]!r}.")
+        parts.append(text.replace("<svg ", f'<svg x="{left:.0f}" ', 1))
+        left += float(found[1]) + gap
+        height = max(height, float(found[2]))
+    return drawing(max(left - gap, 0.0), height, parts, label=label)
+
+
+def drawing(width: float, height: float, parts: Iterable[str], *, label: str) -> Drawing:
     """Return the whole SVG document, shrinking to narrow pages."""
-    return (
+    return Drawing(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" style="max-width:100%;height:auto" '
         f'font-family="{FONT}" role="img" aria-label="{escape(label)}">'

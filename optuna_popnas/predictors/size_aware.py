@@ -72,6 +72,7 @@ class SizeAwarePredictor(Predictor):
     _prior: Prior
     _name: str
     _lowest: float | None = None
+    _most_kept = 1500  # trained cells that predictions are made from
 
     def __init__(self, space: SearchSpace, *, seed: int | None = None) -> None:
         super().__init__(space, seed=seed)
@@ -111,7 +112,8 @@ class SizeAwarePredictor(Predictor):
         else:
             batch, array = CellBatch(self.space, np.zeros((0, 1, 4), dtype=np.int8)), np.zeros(0)
         self._set_unit(array)
-        process = SizeProcess(self._prior, rng=np.random.default_rng(self.seed))
+        rng = np.random.default_rng(self.seed)
+        process = SizeProcess(self._prior, most_kept=self._most_kept, rng=rng)
         with one_blas_thread():
             inputs = inputs_of(self.space, batch.canonical())
             self.process = process.fit(inputs, self._link(array), relative_noise)
@@ -124,6 +126,12 @@ class SizeAwarePredictor(Predictor):
         deviation = np.sqrt(variance)
         spread = (self._unlink(mean + deviation) - self._unlink(mean - deviation)) / 2
         return Prediction(self._unlink(mean), spread)
+
+    def predict(self, cells: Sequence[Cell]) -> FloatArray:
+        process: SizeProcess = fitted(self.process, self)
+        with one_blas_thread():
+            mean = process.mean(inputs_of(self.space, encode(self.space, cells)))
+        return self._unlink(mean)
 
     def joint(self, cells: Sequence[Cell]) -> tuple[FloatArray, float]:
         """Return the ``(n, n)`` covariance of cells and the variance of a training's noise.
@@ -164,6 +172,7 @@ class SizeAwareTimePredictor(SizeAwarePredictor):
     _prior = TIME_PRIOR
     _name = "seconds"
     _lowest = 0.0
+    _most_kept = 400  # enough for what hardly has noise
 
     def _link(self, values: FloatArray) -> FloatArray:
         return np.asarray(np.log(np.maximum(values, 1e-9)))

@@ -15,6 +15,7 @@ import numpy as np
 
 from optuna_popnas.predictors.spread import spread_by_covariance
 from optuna_popnas.search.beliefs import Beliefs
+from optuna_popnas.search.beliefs import Estimates
 from optuna_popnas.search.beliefs import Floats
 from optuna_popnas.search.growth import grow
 from optuna_popnas.search.models import Predictors
@@ -103,15 +104,15 @@ def _later_wave(
     known = _batch(space, [*finished, *(item.cell for item in running)]).unique()
     worth = Worth.of(beliefs, under_way.take(under_way.inside), _highest(config))
 
-    def judge(cells: CellBatch) -> Floats:
+    def judge(cells: CellBatch) -> tuple[Estimates, Floats]:
         """How good cells look, for the front, for accuracy, and by their mean alone."""
         some = beliefs.estimate(cells)
         scores = rates(some.accuracy, some.deviation, some, worth, beliefs.trained.estimates)
         scores = np.column_stack([scores, some.accuracy])
         scores[~(some.inside & (some.seconds <= left))] = -np.inf
-        return scores
+        return some, scores
 
-    pool = beliefs.estimate(grow(space, known, judge, rng=rng))
+    pool = grow(space, known, judge, rng=rng)
     candidates = len(pool.cells)
     fits = pool.inside & (pool.seconds <= left)
     over = candidates - int(fits.sum())

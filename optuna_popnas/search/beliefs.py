@@ -152,7 +152,7 @@ class Beliefs:
     def _costs(self, cells: CellBatch) -> Floats:
         if not self._timed or self._predictors.seconds is None:
             return np.empty((len(cells), 0))
-        seconds, _ = predict(self._predictors.seconds, cells)
+        seconds = significant(self._predictors.seconds.predict(cells))
         return np.maximum(seconds, 1e-9)[:, None]
 
     def joint(self, estimates: Estimates) -> tuple[Floats, float]:
@@ -167,6 +167,12 @@ class Beliefs:
         return likeness * np.outer(estimates.deviation, estimates.deviation), float(
             np.square(estimates.deviation).mean() / 2
         )
+
+
+def join(parts: list[Estimates]) -> Estimates:
+    """Return the estimates of several batches as one."""
+    cells = CellBatch.concatenate([part.cells for part in parts])
+    return Estimates(cells, *(np.concatenate(columns) for columns in zip(*(p[1:] for p in parts))))
 
 
 def _likeness(inputs: Inputs) -> Floats:

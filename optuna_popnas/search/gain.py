@@ -23,6 +23,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from optuna_popnas.search.pareto import pareto_front
+
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,6 +64,8 @@ def known_front(accuracy: Floats, costs: Floats, *, reference: Floats, least: fl
     """
     inside = (costs < reference).all(axis=1) & (accuracy > least)
     accuracy, costs = accuracy[inside], costs[inside]
+    best = pareto_front(accuracy, costs)
+    accuracy, costs = accuracy[best], costs[best]
     most = max(2, int(_MOST_BOXES ** (1 / max(1, costs.shape[1]))))
     edges = []
     for column, end in zip(costs.T, reference):
@@ -71,11 +75,10 @@ def known_front(accuracy: Floats, costs: Floats, *, reference: Floats, least: fl
         edges.append(np.concatenate([[-np.inf], values, [end]]))
     lower = np.array(list(product(*(edge[:-1] for edge in edges))), dtype=np.float64)
     upper = np.array(list(product(*(edge[1:] for edge in edges))), dtype=np.float64)
-    best = np.full(len(lower), least)
-    for value, cost in zip(accuracy, costs):
-        rows = (lower >= cost).all(axis=1)
-        best[rows] = np.maximum(best[rows], value)
-    return Front(lower, upper, best)
+    known = np.full(len(lower), least)
+    for value, cost in zip(accuracy[::-1], costs[::-1]):  # the most accurate last
+        known[(lower >= cost).all(axis=1)] = value
+    return Front(lower, upper, known)
 
 
 def expected_gain(mean: Floats, deviation: Floats, costs: Floats, front: Front) -> Floats:

@@ -12,13 +12,15 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from optuna_popnas.search.beliefs import Estimates
+from optuna_popnas.search.beliefs import join
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
 
 
 Floats = npt.NDArray[np.float64]
-#: Returns how good cells look, ``(n, k)``: one column per aim, more is better.
-Judge = Callable[[CellBatch], Floats]
+#: Returns what is believed of cells, and how good they look: ``(n, k)``, a column per aim.
+Judge = Callable[[CellBatch], tuple[Estimates, Floats]]
 
 _PARENTS = 12  # per aim and depth
 _CHILDREN = 2500  # looked at per depth
@@ -32,8 +34,8 @@ def grow(
     *,
     rng: np.random.Generator,
     children: int = _CHILDREN,
-) -> CellBatch:
-    """Return candidates of all depths, canonical, none of them known.
+) -> Estimates:
+    """Return candidates of all depths, canonical, by key, none of them known.
 
     Args:
         space: The search space.
@@ -42,33 +44,37 @@ def grow(
         rng: Samples children where there are too many.
         children: How many cells are judged per depth.
     """
-    levels = [space.first_level()]
+    pool, scores = judge(_unknown(space.first_level(), known))
+    levels = [pool]
     for blocks in range(1, space.max_blocks):
-        deeper = _best(known.take(known.lengths == blocks + 1), judge)
+        deeper, same = (known.take(known.lengths == length) for length in (blocks + 1, blocks))
         parents = CellBatch.concatenate(
             [
-                _best(levels[-1], judge),
-                _best(known.take(known.lengths == blocks), judge),
-                *_without_a_block(space, deeper, blocks),
+                _best(pool.cells, scores),
+                _best(same, judge(same)[1]),
+                *_without_a_block(space, _best(deeper, judge(deeper)[1]), blocks),
             ]
         ).unique()
         if len(parents) == 0:
             break
         most = min(children, _PER_PARENT * len(parents))
-        levels.append(space.expand(parents, max_encodings=most, rng=rng))
-    pool = CellBatch.concatenate(levels).unique()
-    return pool.take(~np.isin(pool.keys, known.keys))
+        grown = space.expand(parents, max_encodings=most, rng=rng)
+        pool, scores = judge(_unknown(grown, known))
+        levels.append(pool)
+    found = join(levels)
+    return found.take(np.argsort(found.cells.keys))
 
 
-def _best(cells: CellBatch, judge: Judge) -> CellBatch:
+def _unknown(cells: CellBatch, known: CellBatch) -> CellBatch:
+    return cells.take(~np.isin(cells.keys, known.keys))
+
+
+def _best(cells: CellBatch, scores: Floats) -> CellBatch:
     """Return the best cells by each aim in turn."""
-    if len(cells) <= _PARENTS:
-        return cells
-    scores = judge(cells)
-    chosen = {
+    rows = {
         int(row) for column in scores.T for row in np.lexsort([cells.keys, -column])[:_PARENTS]
     }
-    return cells.take(sorted(chosen))
+    return cells.take(sorted(rows))
 
 
 def _without_a_block(space: SearchSpace, cells: CellBatch, blocks: int) -> list[CellBatch]:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from optuna_popnas.search.beliefs import Beliefs
 from optuna_popnas.search.beliefs import Estimates
+from optuna_popnas.search.beliefs import join
 from optuna_popnas.search.beliefs import rounded
 from optuna_popnas.search.gain import expected_excess
 from optuna_popnas.search.gain import expected_gain
@@ -291,9 +292,3 @@ def _neglected(known: Estimates, cells: CellBatch) -> npt.NDArray[np.bool_]:
     used = np.bincount(good.operators[good.present].ravel().astype(np.intp), minlength=count)
     rare = used < max(1, used.sum()) / (5 * count)
     return np.asarray((rare[cells.operators] & cells.present[:, :, None]).any(axis=(1, 2)))
-
-
-def join(parts: list[Estimates]) -> Estimates:
-    """Return the estimates of several batches as one."""
-    cells = CellBatch.concatenate([part.cells for part in parts])
-    return Estimates(cells, *(np.concatenate(columns) for columns in zip(*(p[1:] for p in parts))))

@@ -15,6 +15,7 @@ from optuna_popnas.search import plan_wave
 from optuna_popnas.search import Predictors
 from optuna_popnas.search import Running
 from optuna_popnas.search import SearchConfig
+from optuna_popnas.search.beliefs import Estimates
 from optuna_popnas.search.growth import grow
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
@@ -221,13 +222,19 @@ def test_predictors_of_users(begun: list[Observation]) -> None:
 
 def test_grows_to_every_depth_without_known_cells() -> None:
     known = CellBatch.from_cells(SPACE, list(SPACE.first_level())[:10]).canonical()
+
+    def judge(cells: CellBatch) -> tuple[Estimates, np.ndarray]:
+        sizes = cells.lengths.astype(float)
+        inside = np.ones(len(cells), dtype=bool)
+        return Estimates(cells, sizes, sizes, sizes[:, None], inside), sizes[:, None]
+
     pool = grow(
         SPACE,
         known,
-        lambda cells: cells.lengths[:, None].astype(float),
+        judge,
         rng=np.random.default_rng(0),
         children=300,
-    )
+    ).cells
     assert set(pool.lengths.tolist()) == {1, 2, 3, 4, 5}
     assert not set(pool.keys.tolist()) & set(known.keys.tolist())
     assert len(set(pool.keys.tolist())) == len(pool)

@@ -26,7 +26,6 @@ from optuna_popnas.predictors.features.frame import Inputs
 
 _GROUPS = 3
 _MOST_TUNED = 250  # rows that hyperparameters are tuned on: the cost grows with the cube
-_MOST_KEPT = 1500  # rows that predictions are made from
 _ITERATIONS = 30
 _JITTER = 1e-6
 _LOG_DIGITS = 3
@@ -57,11 +56,13 @@ class SizeProcess:
 
     Args:
         prior: What is known before.
+        most_kept: Rows that predictions are made from.
         rng: Chooses rows where there are too many.
     """
 
-    def __init__(self, prior: Prior, *, rng: np.random.Generator) -> None:
+    def __init__(self, prior: Prior, *, most_kept: int = 1500, rng: np.random.Generator) -> None:
         self.prior = prior
+        self._most_kept = most_kept
         self._rng = rng
 
     def fit(
@@ -75,8 +76,8 @@ class SizeProcess:
             relative_noise: ``(n,)`` variances of the targets' noise relative to an ordinary one.
         """
         noise = np.ones(len(targets)) if relative_noise is None else relative_noise
-        if len(targets) > _MOST_KEPT:
-            rows = np.sort(self._rng.choice(len(targets), _MOST_KEPT, replace=False))
+        if len(targets) > self._most_kept:
+            rows = np.sort(self._rng.choice(len(targets), self._most_kept, replace=False))
             inputs, targets, noise = inputs.take(rows), targets[rows], noise[rows]
         prior = self.prior
         expected = inputs.sizes @ prior.slopes
@@ -106,9 +107,18 @@ class SizeProcess:
         return self
 
     def _covariance(self, a: Inputs, b: Inputs) -> FloatArray:
-        total = np.sum(_parts(self.prior, self.logs, _linear(self.prior, a, b), _pairs(a, b)), 0)
-        total += _LEVEL
-        return np.asarray(total)
+        first, *others = _parts(self.prior, self.logs, _linear(self.prior, a, b), _pairs(a, b))
+        first += _LEVEL
+        for part in others:
+            first += part
+        return first
+
+    def mean(self, inputs: Inputs) -> FloatArray:
+        """Return ``(m,)`` means."""
+        mean = inputs.sizes @ self.prior.slopes
+        if self._factor is not None:
+            mean = mean + self._covariance(inputs, self._inputs) @ self._solved
+        return np.asarray(self.center + self.scale * mean)
 
     def predict(self, inputs: Inputs) -> tuple[FloatArray, FloatArray]:
         """Return ``(m,)`` means and ``(m,)`` variances, without noise."""

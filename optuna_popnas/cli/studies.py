@@ -123,11 +123,15 @@ def check_same(study: optuna.Study, ours: dict[str, Any], directions: Sequence[s
     stored = study.user_attrs.get("settings")
     if stored is None:
         return
+    from optuna_popnas.networks import NetworkConfig
     from optuna_popnas.training import TrainingConfig
 
     # What older versions stored beside or without today's settings.
-    trained = TrainingConfig.from_dict(stored.get("training", {})).to_dict()
-    theirs = {**stored, "training": trained}
+    theirs = {
+        **stored,
+        "network": NetworkConfig.from_dict(stored.get("network", {})).to_dict(),
+        "training": TrainingConfig.from_dict(stored.get("training", {})).to_dict(),
+    }
     begun = f"with which the study {study.study_name!r} was begun"
     fix = "Use the value of the study, or another study: --study."
     for section in ("data", "network", "training"):

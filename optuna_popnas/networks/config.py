@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import fields
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ import numpy as np
 
 _RANGES = {"motifs": (1, 16), "normal_cells": (1, 64), "filters": (1, 4096)}
 _JOINS = ("add", "concat")
+STEMS = ("auto", "none", "imagenet")
+
+# Images of this side get a stem, if none is asked for: cells on all their pixels cost too much.
+_STEM_FROM = 96
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,9 @@ class NetworkConfig:
         join: How a block joins its two operators: ``"add"``, or ``"concat"`` as in POPNASv1
             (Sec. 3.4.1), where the block's output has twice the channels and the cell's output
             always passes a 1x1 convolution.
+        stem: What images pass before the first cells: ``"none"`` (the thesis), or ``"imagenet"``,
+            two 3x3 convolution units with stride 2, of F/2 and F channels. ``"auto"`` is the
+            latter for images from 96 pixels a side on.
 
     Raises:
         ValueError: A setting is out of range.
@@ -48,6 +56,7 @@ class NetworkConfig:
     drop_path: float = 0.0
     multi_output: bool = False
     join: str = "add"
+    stem: str = "auto"
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -66,6 +75,8 @@ class NetworkConfig:
         self._check_probability("drop_path", below=0.5)
         if self.join not in _JOINS:
             raise ValueError(f"`join` must be 'add' or 'concat', but got {self.join!r}.")
+        if self.stem not in STEMS:
+            raise ValueError(f"`stem` must be one of {STEMS}, but got {self.stem!r}.")
 
     def _check_probability(self, name: str, *, below: float) -> None:
         value = getattr(self, name)
@@ -91,7 +102,21 @@ class NetworkConfig:
     @property
     def smallest_image(self) -> int:
         """The smallest side of an image that every reduction still halves, in pixels."""
-        return 1 << (self.motifs - 1)
+        return 1 << (self.motifs - 1 + 2 * (self.stem == "imagenet"))
+
+    def for_images(self, image_size: tuple[int, int]) -> NetworkConfig:
+        """Return the settings with the stem that images of this size get."""
+        if self.stem != "auto":
+            return self
+        large = min(image_size) >= max(_STEM_FROM, 4 << (self.motifs - 1))
+        return replace(self, stem="imagenet" if large else "none")
+
+    def stem_channels(self, in_channels: int) -> tuple[tuple[int, int], ...]:
+        """Return the channels before and after each convolution of the stem."""
+        if self.stem != "imagenet":
+            return ()
+        half = max(self.filters // 2, 1)
+        return (in_channels, half), (half, self.filters)
 
     def filters_at(self, index: int) -> int:
         """Return the channels of the output of cell ``index``."""
@@ -108,7 +133,8 @@ class NetworkConfig:
             got = "x".join(str(int(side)) for side in size)
             raise ValueError(
                 f"Images must be at least {self.smallest_image}x{self.smallest_image} pixels for "
-                f"motifs={self.motifs}, whose {self.motifs - 1} reductions halve them, but got "
+                f"motifs={self.motifs}, whose {self.motifs - 1} reductions halve them"
+                f"{', and a stem' if self.stem == 'imagenet' else ''}, but got "
                 f"{got}. Use larger images or fewer motifs."
             )
         return int(size[0]), int(size[1])

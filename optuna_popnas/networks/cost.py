@@ -71,6 +71,7 @@ def cell_costs(
     """
     config = config or NetworkConfig()
     size = config.check_image_size(image_size)
+    config = config.for_images(size)
     batch = cells if isinstance(cells, CellBatch) else _batch_of(cells, space)
     total = np.empty((len(batch), 2), dtype=np.int64)
     lookbacks = batch.space.lookbacks
@@ -131,11 +132,15 @@ def _tables(
         ``(slots + 1, 2)`` costs of a branch by input and operator, ``(blocks + 1, 2)`` costs of
         joining so many blocks to the output, ``(2,)`` costs of what every such network has.
     """
+    fixed = np.zeros(2, dtype=np.int64)
+    if lookbacks:
+        for channels, filters in config.stem_channels(in_channels):
+            fixed += convolution((3, 3), channels, filters, 2, *size)
+            in_channels, size = filters, _shrunk(size, 2)
     layout = network_layout(lookbacks, config, in_channels=in_channels)
     names = space.operators
     table = np.zeros(((space.lookbacks + 1) * len(names) + 1, 2), dtype=np.int64)
     joins = np.zeros((blocks + 1, 2), dtype=np.int64)
-    fixed = np.zeros(2, dtype=np.int64)
     wide = 2 if config.join == "concat" else 1
     for place in layout:
         read = _shrunk(size, place.shrink)
@@ -221,6 +226,9 @@ def convolution(
     return weights + 3 * out_channels, weights * rows * columns
 
 
+dilated = convolution
+
+
 def spatially_separable(
     kernel: Sequence[int],
     in_channels: int,
@@ -229,10 +237,10 @@ def spatially_separable(
     height: int,
     width: int,
 ) -> Cost:
-    """Return the cost of an ``AxB`` and a ``BxA`` convolution unit."""
-    first = convolution(kernel, in_channels, out_channels, stride, height, width)
+    """Return the cost of an ``AxB`` and a ``CxD`` convolution unit."""
+    first = convolution(kernel[:2], in_channels, out_channels, stride, height, width)
     size = _shrunk((height, width), stride)
-    second = convolution(kernel[::-1], out_channels, out_channels, 1, *size)
+    second = convolution(kernel[2:], out_channels, out_channels, 1, *size)
     return first[0] + second[0], first[1] + second[1]
 
 

@@ -11,6 +11,7 @@ from optuna_popnas.networks.cell import CellModule
 from optuna_popnas.networks.config import NetworkConfig
 from optuna_popnas.networks.layout import IMAGE
 from optuna_popnas.networks.layout import network_layout
+from optuna_popnas.networks.operations import conv_unit
 from optuna_popnas.space.cell import Cell
 
 
@@ -37,7 +38,10 @@ class Network(nn.Module):
         self.config = config
         self.in_channels = in_channels
         self.classes = classes
-        self.layout = network_layout(cell.lookbacks, config, in_channels=in_channels)
+        stem = config.stem_channels(in_channels) if cell.lookbacks else ()
+        self.stem = nn.Sequential(*(conv_unit((3, 3), *channels, 2) for channels in stem))
+        first = stem[-1][1] if stem else in_channels
+        self.layout = network_layout(cell.lookbacks, config, in_channels=first)
         self.cells = nn.ModuleList(CellModule(cell, place, config) for place in self.layout)
         widths = [place.filters for place in self.layout] or [in_channels]
         if not config.multi_output:
@@ -66,9 +70,9 @@ class Network(nn.Module):
         if self.layout:
             self.config.check_image_size((images.shape[2], images.shape[3]))
         every_head = self.training and len(self.heads) > 1
-        values = {IMAGE: images}
+        last = self.stem(images)
+        values = {IMAGE: last}
         logits = []
-        last = images
         for head, (place, cell) in enumerate(zip(self.layout, self.cells)):
             last = cell({back: values[read.source] for back, read in place.lookbacks.items()})
             values[place.position] = last
@@ -113,8 +117,9 @@ def build_network(
 ) -> Network:
     """Build the network of a cell (Sec. 4.2).
 
-    M motifs of N normal cells and one reduction cell are stacked, without a stem: the lookbacks
-    of the first cells are the image. Weights are drawn from PyTorch's global generator.
+    M motifs of N normal cells and one reduction cell are stacked, without a stem unless one is
+    asked for: the lookbacks of the first cells are the image. Weights are drawn from PyTorch's
+    global generator.
 
     Args:
         cell: The cell; the empty one gives pooling and a linear classifier.

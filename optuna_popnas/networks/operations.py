@@ -39,11 +39,16 @@ def convolution(
 def spatially_separable(
     kernel: Sequence[int], in_channels: int, out_channels: int, stride: int
 ) -> nn.Module:
-    """Return an ``AxB`` and a ``BxA`` convolution unit; the stride is in the first."""
+    """Return an ``AxB`` and a ``CxD`` convolution unit; the stride is in the first."""
     return nn.Sequential(
-        conv_unit(kernel, in_channels, out_channels, stride),
-        conv_unit(tuple(reversed(kernel)), out_channels, out_channels, 1),
+        conv_unit(kernel[:2], in_channels, out_channels, stride),
+        conv_unit(kernel[2:], out_channels, out_channels, 1),
     )
+
+
+def dilated(kernel: Sequence[int], in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    """Return a convolution unit that leaves out every other pixel (PNAS, POPNASv1)."""
+    return conv_unit(kernel, in_channels, out_channels, stride, dilation=2)
 
 
 def depthwise_separable(
@@ -96,12 +101,11 @@ def average_pooling(
 
 
 def conv_unit(
-    kernel: Sequence[int], in_channels: int, out_channels: int, stride: int
+    kernel: Sequence[int], in_channels: int, out_channels: int, stride: int, *, dilation: int = 1
 ) -> nn.Sequential:
     """Return convolution (with bias, "same" padding), batch normalisation and SiLU."""
-    return nn.Sequential(
-        *_same_conv(kernel, in_channels, out_channels, stride), *_normalise(out_channels)
-    )
+    conv = _same_conv(kernel, in_channels, out_channels, stride, dilation=dilation)
+    return nn.Sequential(*conv, *_normalise(out_channels))
 
 
 def _normalise(channels: int) -> tuple[nn.Module, nn.Module]:
@@ -119,8 +123,10 @@ def _same_conv(
     *,
     groups: int = 1,
     bias: bool = True,
+    dilation: int = 1,
 ) -> list[nn.Module]:
-    height, width = kernel
+    # The pixels that a dilated kernel reaches over.
+    height, width = (dilation * (size - 1) + 1 for size in kernel)
     odd = height % 2 == 1 and width % 2 == 1
     layers: list[nn.Module] = []
     if stride > 1 and height == width == 1:
@@ -134,9 +140,10 @@ def _same_conv(
     conv = nn.Conv2d(
         in_channels,
         out_channels,
-        (height, width),
+        (kernel[0], kernel[1]),
         stride=stride,
         padding=(height // 2, width // 2) if odd else 0,
+        dilation=dilation,
         groups=groups,
         bias=bias,
     )

@@ -146,7 +146,7 @@ class TrainingObjective:
         wasted = wasted_epochs(self.training)
         if wasted is not None:
             _logger.warning(wasted)
-        self.network.check_image_size(self.data.image_size)
+        self.network = self.network.for_images(self.network.check_image_size(self.data.image_size))
         self.data.split(self.training.folds - 1)
         weights = self.training.class_weights
         if isinstance(weights, tuple) and len(weights) != self.data.classes:

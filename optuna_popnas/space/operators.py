@@ -40,8 +40,6 @@ class OperatorFamily:
             (parameters, macs)`` for one image whose *input* is ``height x width``. ``None``: the
             module is built without memory and measured.
         example: A valid name, shown in error messages.
-        mirrored: The kernel is written twice, as in ``1x7-7x1 conv``: the second pair must be
-            the first one turned round.
     """
 
     name: str
@@ -49,21 +47,19 @@ class OperatorFamily:
     build: Reference
     cost: Reference | None = None
     example: str = ""
-    mirrored: bool = False
 
 
 _KERNEL = r"([0-9]+)x([0-9]+)"
 
 
-def _builtin(name: str, suffix: str, function: str, *, mirrored: bool = False) -> OperatorFamily:
-    kernel = f"{_KERNEL}-{_KERNEL}" if mirrored else _KERNEL
+def _builtin(name: str, suffix: str, function: str, *, twice: bool = False) -> OperatorFamily:
+    kernel = f"{_KERNEL}-{_KERNEL}" if twice else _KERNEL
     return OperatorFamily(
         name=name,
         pattern=f"{kernel} {suffix}",
         build=f"{_BUILDERS}:{function}",
         cost=f"{_COSTS}:{function}",
-        example=f"1x7-7x1 {suffix}" if mirrored else f"3x3 {suffix}",
-        mirrored=mirrored,
+        example=f"1x7-7x1 {suffix}" if twice else f"3x3 {suffix}",
     )
 
 
@@ -73,11 +69,12 @@ _FAMILIES: list[OperatorFamily] = [
         "identity", "identity", f"{_BUILDERS}:identity", f"{_COSTS}:identity", "identity"
     ),
     _builtin("dconv", "dconv", "depthwise_separable"),
-    _builtin("spatial conv", "conv", "spatially_separable", mirrored=True),
+    _builtin("spatial conv", "conv", "spatially_separable", twice=True),
     _builtin("conv", "conv", "convolution"),
     _builtin("maxpool", "maxpool", "max_pooling"),
     _builtin("avgpool", "avgpool", "average_pooling"),
     _builtin("tconv", "tconv", "transposed"),
+    _builtin("dilated conv", "dilated conv", "dilated"),
 ]
 
 #: The twelve operators of the thesis' experiments (Sec. 4.1).
@@ -104,7 +101,7 @@ class Operator:
     Attributes:
         name: The name, such as ``"1x7-7x1 conv"``.
         family: Its entry in the table.
-        kernel: Kernel sizes, such as ``(1, 7)``; empty where the family has none.
+        kernel: Kernel sizes, such as ``(1, 7, 7, 1)``; empty where the family has none.
         rank: Place in the natural order of operators: by family, then kernel, then name.
     """
 
@@ -128,8 +125,7 @@ def parse_operator(name: str) -> Operator:
     """Read an operator name.
 
     Raises:
-        ValueError: No family of the table has such a name, or a kernel size is 0 or too large,
-            or the halves of an ``AxB-BxA`` kernel do not mirror each other.
+        ValueError: No family of the table has such a name, or a kernel size is 0 or too large.
     """
     if not isinstance(name, str):
         raise ValueError(f"An operator must be a string, but got {name!r}.")
@@ -143,13 +139,6 @@ def parse_operator(name: str) -> Operator:
                 f"Kernel sizes must be between 1 and 99, but got operator {name!r}. "
                 f"Write it like {family.example!r}."
             )
-        if family.mirrored:
-            if kernel[:2] != kernel[:1:-1]:
-                raise ValueError(
-                    f"The two kernels must mirror each other, but got operator {name!r}. "
-                    f"Write it like {family.example!r}."
-                )
-            kernel = kernel[:2]
         return Operator(name, family, kernel, (index, kernel, name))
     known = ", ".join(repr(family.example) for family in _FAMILIES)
     raise ValueError(

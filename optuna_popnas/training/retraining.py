@@ -137,7 +137,7 @@ def retrain(
     config = network or NetworkConfig()
     settings = training or final_training()
     machine = machine or MachineConfig(threads=None)
-    config.check_image_size(data.image_size)
+    config = config.for_images(config.check_image_size(data.image_size))
     for name in ("folds", "seeds"):
         if getattr(settings, name) != 1:
             raise ValueError(
@@ -311,6 +311,7 @@ def _read_checkpoint(path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
             f"{found.get('format')!r}. Choose another folder."
         )
     found["training"] = TrainingConfig.from_dict(found["training"]).to_dict()
+    found["network"] = NetworkConfig.from_dict({"stem": "none", **found["network"]}).to_dict()
     for name in ("cell", "network", "training", "seed", "all_images", "data", "images"):
         here, there = _difference(facts[name], found[name])
         if here != there:

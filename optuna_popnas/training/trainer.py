@@ -154,7 +154,7 @@ def start_training(
         fold: Which split of the data.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
     """
-    network.check_image_size(data.image_size)
+    network = network.for_images(network.check_image_size(data.image_size))
     split = data.split(fold)
     networks = [
         seeded_network(

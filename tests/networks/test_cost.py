@@ -25,7 +25,17 @@ from optuna_popnas.space import SearchSpace
 from optuna_popnas.space import unregister_operator
 
 
-OPERATORS = (*PAPER_OPERATORS, "2x2 conv", "3x3 maxpool", "3x2 avgpool", "3x3 tconv", "2x2 tconv")
+OPERATORS = (
+    *PAPER_OPERATORS,
+    "2x2 conv",
+    "3x3 maxpool",
+    "3x2 avgpool",
+    "3x3 tconv",
+    "2x2 tconv",
+    "3x3 dilated conv",
+    "2x2 dilated conv",
+    "2x3-4x5 conv",
+)
 
 
 def measure(

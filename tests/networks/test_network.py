@@ -32,6 +32,10 @@ OPERATORS = (
     "2x2 tconv",
     "3x3 tconv",
     "3x4 tconv",
+    "1x1 dilated conv",
+    "3x3 dilated conv",
+    "2x4 dilated conv",
+    "2x3-4x5 conv",
 )
 DEEP = Cell(
     [

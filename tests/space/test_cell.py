@@ -42,7 +42,7 @@ def test_a_cell_is_a_frozen_sequence_of_blocks() -> None:
     [
         ([(-1, "3x3 konv", -1, "identity")], "registered, but got '3x3 konv'"),
         ([(-1, "0x3 conv", -1, "identity")], "between 1 and 99, but got operator '0x3 conv'"),
-        ([(-1, "1x3-5x1 conv", -1, "identity")], "must mirror each other"),
+        ([(-1, "1x3-0x1 conv", -1, "identity")], "between 1 and 99, but got operator '1x3-0x1"),
         ([(-1, "3x3  conv", -1, "identity")], "registered, but got '3x3  conv'"),
         ([(0, "identity", -1, "identity")], "`in1` of block 0 must be a lookback"),
         ([(-1, "identity", -1, "identity"), (-1, "identity", 1, "identity")], "block from 0 to 0"),

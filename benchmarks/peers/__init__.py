@@ -1,0 +1,8 @@
+"""Searches to compare with: Optuna's samplers in their best form, and three of NAS papers."""
+
+from peers.catalogue import DIRECTIONS
+from peers.catalogue import METHODS
+from peers.catalogue import OURS
+
+
+__all__ = ["DIRECTIONS", "METHODS", "OURS"]

@@ -1,0 +1,74 @@
+"""The methods that are compared, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import warnings
+
+from bench.base import Bench
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler
+
+from optuna_popnas import POPNASSampler
+from optuna_popnas import SearchSpace
+from peers.bananas import BananasLike
+from peers.evolution import LocalSearch
+from peers.evolution import RegularizedEvolution
+
+
+Factory = Callable[[SearchSpace, int], BaseSampler]
+
+
+def _ours(mode: str) -> Callable[[Bench], Factory]:
+    def of(bench: Bench) -> Factory:
+        def make(space: SearchSpace, seed: int) -> BaseSampler:
+            return POPNASSampler(
+                space,
+                mode=mode,
+                max_children=64,
+                max_exploration_children=8,
+                total_cells=bench.total_cells,
+                seed=seed,
+            )
+
+        return make
+
+    return of
+
+
+def _peer(make: Factory) -> Callable[[Bench], Factory]:
+    return lambda bench: make
+
+
+def _tpe(space: SearchSpace, seed: int, *, group: bool = False) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return optuna.samplers.TPESampler(multivariate=True, group=group, seed=seed)
+
+
+def _gp(space: SearchSpace, seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return optuna.samplers.GPSampler(seed=seed)
+
+
+#: Name -> bench -> what makes a sampler of a space and a seed.
+METHODS: dict[str, Callable[[Bench], Factory]] = {
+    "random": _peer(lambda space, seed: optuna.samplers.RandomSampler(seed=seed)),
+    "tpe": _peer(_tpe),
+    "nsga2": _peer(
+        lambda space, seed: optuna.samplers.NSGAIISampler(population_size=20, seed=seed)
+    ),
+    "gp": _peer(_gp),
+    "evolution": _peer(lambda space, seed: RegularizedEvolution(space, seed=seed)),
+    "local": _peer(lambda space, seed: LocalSearch(space, seed=seed)),
+    "bananas": _peer(lambda space, seed: BananasLike(space, seed=seed)),
+    "pnas": _ours("pnas"),
+    "popnas-v1": _ours("popnas-v1"),
+    "popnas": _ours("popnas"),
+}
+#: The library's own searches; the first one that exists is judged against the best peer.
+OURS = ("adaptive", "popnas", "popnas-v1", "pnas")
+#: Directions of the studies of searches for accuracy alone.
+DIRECTIONS = {"pnas": ("maximize",)}

@@ -15,6 +15,7 @@ import optuna
 from bench.base import Bench
 from bench.base import Evaluation
 from optuna_popnas import Cell
+from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
 
 
@@ -130,7 +131,7 @@ def run(
 
     def objective(trial: optuna.Trial) -> Any:
         nonlocal in_a_row
-        cell = bench.space.suggest(trial)
+        cell = space.suggest(trial)
         before = len(trajectory.steps)
         values = trajectory.train(cell, None if stopper is None else stopper(trial))
         in_a_row = 0 if len(trajectory.steps) > before else in_a_row + 1
@@ -142,9 +143,10 @@ def run(
         return values[: len(directions)]
 
     begin = time.process_time()
-    study = optuna.create_study(
-        directions=list(directions), sampler=sampler_factory(bench.space, seed)
-    )
+    sampler = sampler_factory(bench.space, seed)
+    # POPNASv1 has a smaller space, that of one lookback.
+    space = sampler.space if isinstance(sampler, POPNASSampler) else bench.space
+    study = optuna.create_study(directions=list(directions), sampler=sampler)
     study.optimize(objective)
     trajectory.planning = time.process_time() - begin
     return trajectory

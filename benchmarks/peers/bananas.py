@@ -96,7 +96,7 @@ class BananasLike(CellSampler):
                 hidden_layer_sizes=(20, 20),
                 solver="lbfgs",
                 alpha=1.0,
-                max_iter=60,
+                max_iter=40,
                 random_state=int(self.rng.integers(1 << 31)),
             )
             with warnings.catch_warnings():

@@ -23,6 +23,8 @@ Factory = Callable[[SearchSpace, int], BaseSampler]
 def _ours(mode: str) -> Callable[[Bench], Factory]:
     def of(bench: Bench) -> Factory:
         def make(space: SearchSpace, seed: int) -> BaseSampler:
+            if mode == "popnas-v1":  # it knows no other lookback
+                space = SearchSpace(space.operators, space.max_blocks, lookbacks=1)
             return POPNASSampler(
                 space,
                 mode=mode,

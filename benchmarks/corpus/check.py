@@ -64,7 +64,7 @@ def main() -> None:
     folder = tasks.output_folder()
     sums, wrong, size = {}, [], 0
     print("task        cells  by blocks                      noise  seconds, median")
-    for name, task in tasks.TASKS.items():
+    for name in tasks.TASKS:
         path = folder / f"{name}.csv"
         found = rows.read(path)
         if not found:

@@ -18,7 +18,6 @@ from pathlib import Path
 import time
 
 import numpy as np
-from optuna_popnas.predictors.structure import structural_features
 import rows
 from rows import Row
 import tasks
@@ -29,6 +28,7 @@ from optuna_popnas import Cell
 from optuna_popnas import CellBatch
 from optuna_popnas import SearchSpace
 from optuna_popnas.networks import cell_costs
+from optuna_popnas.predictors.features.structure import structural_features
 from optuna_popnas.training import ImageData
 from optuna_popnas.training.loop import Training
 from optuna_popnas.training.trainer import start_training

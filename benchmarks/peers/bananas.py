@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPRegressor
 from optuna_popnas import Cell
 from optuna_popnas import CellBatch
 from optuna_popnas import SearchSpace
-from optuna_popnas.predictors.structure import structural_features
+from optuna_popnas.predictors.features.structure import structural_features
 from optuna_popnas.search import hypervolume
 from optuna_popnas.search import pareto_front
 from peers.cell_sampler import CellSampler

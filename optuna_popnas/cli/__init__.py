@@ -18,6 +18,8 @@ COMMANDS = {
     "status": "how far a search is: level, workers, time left, front",
     "report": "write the story of a search as one page that works offline",
     "retrain": "train a cell of a study to convergence",
+    "evaluate": "test a trained model: accuracy, top 5, confusion",
+    "predict": "say which class images are of",
     "export": "write a trained model as safetensors, torch.export and ONNX",
     "compare": "the thesis's tables of one or several studies",
     "predictors": "time predictors compared on a study's own cells",

@@ -1,6 +1,6 @@
 """How much of their time many workers train, waiting against speculating: a simulation.
 
-The sampler's own decisions (:func:`~optuna_popnas.sampler.protocol.next_move`) are driven by a
+The sampler's own decisions (:func:`~optuna_popnas.sampler.moves.next_move`) are driven by a
 virtual clock, so that hours of 256 workers take seconds. Accuracies and times are made up; the
 times are spread 10:1. Waiting is the thesis's search; speculating workers train a level's
 next-best cells instead (``POPNASSampler(idle="speculate")``).
@@ -20,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from optuna.trial import TrialState
 
+from optuna_popnas.sampler.board import Board
+from optuna_popnas.sampler.board import Take
 from optuna_popnas.sampler.facts import Fact
+from optuna_popnas.sampler.moves import Finish
+from optuna_popnas.sampler.moves import MakePlan
+from optuna_popnas.sampler.moves import next_move
 from optuna_popnas.sampler.planner import Planner
-from optuna_popnas.sampler.protocol import Board
-from optuna_popnas.sampler.protocol import Finish
-from optuna_popnas.sampler.protocol import MakePlan
-from optuna_popnas.sampler.protocol import next_move
-from optuna_popnas.sampler.protocol import Take
+from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.search import hypervolume
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.space import Cell
@@ -109,7 +110,7 @@ def simulate(
         seed: Seed of the study.
     """
     planner = Planner(world.space, config, Oracle(world, 0), Oracle(world, 1))
-    board = Board(world.space)
+    board = Board(Setup(world.space, {"mode": config.mode, "max_tries": 3}))
     facts: dict[int, Fact] = {}  # open trials
     training: list[tuple[float, int, float]] = []  # end, trial number, seconds
     ended: list[Fact] = []
@@ -136,8 +137,8 @@ def simulate(
                     busy += seconds
                     asking.remove(trial)
                 elif isinstance(move, MakePlan):
-                    level, wave = board.next_level or (0, 0)
-                    plan = planner.plan(level, wave, board.observations(), board.plans, seed=seed)
+                    assert board.upcoming is not None
+                    plan = planner.plan(board.upcoming, planner.knowledge(board), seed=seed)
                     data = {"plan": plan.to_json(world.space), "fenced": []}
                     carried = (*facts[trial].plans, (move.plan, data))
                     facts[trial] = facts[trial]._replace(plans=carried)

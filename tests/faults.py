@@ -34,11 +34,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
-from optuna_popnas.sampler import attributes
-from optuna_popnas.sampler.protocol import DEAD
-from optuna_popnas.sampler.protocol import INTERRUPTED
+from optuna_popnas.sampler import optuna_internals as internals
+from optuna_popnas.sampler.facts import DEAD
+from optuna_popnas.sampler.facts import INTERRUPTED
+from optuna_popnas.sampler.patience import try_steadily
 from optuna_popnas.sampler.steady import optimize_steadily
-from optuna_popnas.sampler.steady import try_steadily
+from optuna_popnas.sampler.stored_plans import PLAN
 from optuna_popnas.study import StudyView
 from optuna_popnas.study import view_study
 from tests.sampler.toys import made_up
@@ -91,16 +92,16 @@ def work(address: str, marks: Path) -> None:
         os.dup2(errors.fileno(), 2)
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    write = attributes.write_trial
+    write = internals.write_trial
 
     def write_and_die(study: optuna.Study, trial_id: int, key: str, value: object) -> None:
-        if key.startswith(attributes.PLAN) and use_mark(marks / "before-commit"):
+        if key.startswith(PLAN) and use_mark(marks / "before-commit"):
             os.kill(os.getpid(), signal.SIGKILL)
         write(study, trial_id, key, value)
-        if key.startswith(attributes.PLAN) and use_mark(marks / "after-commit"):
+        if key.startswith(PLAN) and use_mark(marks / "after-commit"):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    attributes.write_trial = write_and_die
+    internals.write_trial = write_and_die
     study = try_steadily(
         lambda: optuna.load_study(
             study_name="faults", storage=open_storage(address), sampler=sampler()

@@ -105,11 +105,11 @@ def patiently(call: Callable[[], Result], url: str, patience: float) -> Result:
         ConfigError: The URL is none that a driver understands.
         StorageError: The storage does not answer, or refuses.
     """
-    from optuna_popnas.sampler.steady import try_steadily
+    from optuna_popnas.sampler.patience import try_steadily
 
     where = mask_password(url)
     try:
-        return try_steadily(call, patience=patience)
+        return try_steadily(call, patience=patience, opening=True)
     except ConfigError:
         raise
     except ImportError as error:
@@ -131,7 +131,7 @@ def patiently(call: Callable[[], Result], url: str, patience: float) -> Result:
 
 def storage_problem(error: BaseException, url: str | None = None) -> str | None:
     """Return in a sentence what is wrong with a storage; None if the error is of another kind."""
-    from optuna_popnas.sampler.attributes import is_storage_failure
+    from optuna_popnas.sampler.patience import is_storage_failure
 
     cause: BaseException | None = error
     while cause is not None and not is_storage_failure(cause):

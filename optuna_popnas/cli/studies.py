@@ -154,8 +154,9 @@ def check_setup(view: StudyView, settings: SearchSettings) -> None:
 
     Workers check it, too; here it is told once, and also of a search that has ended.
     """
+    from optuna_popnas.sampler.setup import is_extension
+    from optuna_popnas.sampler.setup import Setup
     from optuna_popnas.sampler.setup import setup_problem
-    from optuna_popnas.sampler.stored_plans import Setup
     from optuna_popnas.space import SearchSpace
 
     if view.stored_space is None:
@@ -166,6 +167,7 @@ def check_setup(view: StudyView, settings: SearchSettings) -> None:
     for name in ("accuracy_predictor", "time_predictor"):
         ours.pop(name, None)  # stored by the name of their class
     space = settings.build("space", SearchSpace)
-    problem = setup_problem(Setup(view.stored_space, view.settings), space, ours)
-    if problem is not None:
+    stored = Setup(view.stored_space, view.settings)
+    problem = setup_problem(stored, space, ours)
+    if problem is not None and not (view.done and is_extension(stored, space, ours)):
         raise ConfigError(problem)

@@ -13,7 +13,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import BaseTrial
 
 from optuna_popnas.networks import NetworkConfig
-from optuna_popnas.sampler.attributes import write_users
+from optuna_popnas.sampler.optuna_internals import write_users
 from optuna_popnas.space import Cell
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData

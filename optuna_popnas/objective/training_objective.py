@@ -29,6 +29,7 @@ from optuna_popnas.objective.watching import EXPECTED
 from optuna_popnas.objective.watching import Watch
 from optuna_popnas.objective.watching import WatchedTraining
 from optuna_popnas.objective.watching import watches
+from optuna_popnas.sampler.facts import repeat_of
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.training.config import MachineConfig
@@ -78,7 +79,8 @@ class TrainingObjective:
         training: How they are trained; the thesis' settings if left out.
         machine: What they are trained with: threads, number format, memory layout.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
-        seed: Seed of weights, batches and augmentation: the same for all cells.
+        seed: Seed of weights, batches and augmentation: the same for all cells. Where the search
+            wants a cell trained again, it is counted up.
         objectives: What the trial's values are, in the order of the study's directions:
             ``"accuracy"`` (maximise) and any of ``"seconds"``, ``"parameters"``, ``"flops"``,
             ``"latency"`` and ``"peak_memory"`` (minimise). Left out: accuracy for a study of one
@@ -176,7 +178,8 @@ class TrainingObjective:
             write(trial, cell, {**costs, "reason": reason})
             raise optuna.TrialPruned(reason)
         try:
-            result, facts = self._train(cell, self._watch(trial, names, costs))
+            watch = self._watch(trial, names, costs)
+            result, facts = self._train(cell, watch, self.seed + repeat_of(trial))
         except TrainingDiverged as error:
             return self._fail(trial, cell, names, costs, str(error))
         except Exception as error:
@@ -289,11 +292,11 @@ class TrainingObjective:
         )
 
     def _train(
-        self, cell: Cell, watch: WatchedTraining | None
+        self, cell: Cell, watch: WatchedTraining | None, seed: int
     ) -> tuple[TrainingResult, dict[str, Any]]:
         """Train; if there is no memory, once more with half the batch."""
         try:
-            result = self._train_once(cell, self.training, watch)
+            result = self._train_once(cell, self.training, watch, seed=seed)
             return result, {} if watch is None else watch.facts
         except Exception as error:
             if not is_out_of_memory(error):
@@ -306,7 +309,8 @@ class TrainingObjective:
             f"Training {cell} found no memory with batches of {self.training.batch_size}; "
             f"trying {half}."
         )
-        result = self._train_once(cell, replace(self.training, batch_size=half), None)
+        halved = replace(self.training, batch_size=half)
+        result = self._train_once(cell, halved, None, seed=seed)
         return result, {"out_of_memory": {"batch_size": half, "reason": reason}}
 
     def train(self, cell: Cell, *, seed: int) -> TrainingResult:
@@ -319,7 +323,7 @@ class TrainingObjective:
         training: TrainingConfig,
         watch: WatchedTraining | None,
         *,
-        seed: int | None = None,
+        seed: int,
     ) -> TrainingResult:
         return train_cell(
             cell,
@@ -327,7 +331,7 @@ class TrainingObjective:
             self.network,
             training,
             machine=self.machine,
-            seed=self.seed if seed is None else seed,
+            seed=seed,
             device=self.device,
             on_epoch=watch,
         )

@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from optuna_popnas.sampler.attributes import write_users
+from optuna_popnas.sampler.optuna_internals import write_users
 from optuna_popnas.search.stopping import CHANCE
 from optuna_popnas.search.stopping import FEWEST
 from optuna_popnas.search.stopping import outlook

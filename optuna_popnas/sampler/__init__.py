@@ -1,12 +1,14 @@
 """POPNASv2 as an Optuna sampler: many workers, one study, nothing shared but the storage."""
 
+from optuna_popnas.sampler.desk import SearchEnded
+from optuna_popnas.sampler.patience import try_steadily
 from optuna_popnas.sampler.popnas_sampler import POPNASSampler
 from optuna_popnas.sampler.steady import optimize_steadily
-from optuna_popnas.sampler.worker import SearchEnded
 
 
 __all__ = [
     "POPNASSampler",
     "SearchEnded",
     "optimize_steadily",
+    "try_steadily",
 ]

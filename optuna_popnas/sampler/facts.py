@@ -1,19 +1,53 @@
-"""What the sampler reads from one trial and what it writes on it, as plain data."""
+"""What the sampler reads from one trial and what it writes on it, as plain data.
+
+Whatever else is in the database, of users, of other programs or of other versions, is left out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from optuna.study import StudyDirection
+from optuna.trial import BaseTrial
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
-from optuna_popnas.sampler import attributes
+from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler.parameters import params_cell
+from optuna_popnas.sampler.stored_plans import join_plan
+from optuna_popnas.sampler.stored_plans import PLAN
+from optuna_popnas.sampler.stored_plans import VERSION
 from optuna_popnas.space import Cell
+
+
+# A user attribute, as people want to see it: the cell this trial trains, and why. One write, as
+# each takes a disk's time.
+CLAIM = "popnas"
+
+# User attributes that objectives write.
+DEVICE = "device"
+CALIBRATION = "calibration"  # the seconds are those of the study's reference device
+STOPPED = "stopped"  # the training was ended early, as it promised nothing
+CURVE = "learning_curve"  # validation accuracies, an epoch each
+MACHINE_FAILURE = "machine_failure"  # the training failed by no fault of the cell
+SECONDS = "seconds"  # what a training that was ended early would have cost
+EXPECTED = "expected_accuracy"  # to which its curve leads
+
+# System attributes of a trial. All values are JSON; that of a mark is a dict that says who wrote
+# it and on which trial, as retried trials are copies of others, marks included.
+LEAD = "popnas:lead"  # number of the plan that this trial is making
+WAIT = "popnas:wait"  # that this trial waits for a cell
+OWNER = "popnas:owner"  # who runs this trial, where no claim says so
+SURPLUS = "popnas:surplus"  # why this trial was not needed
+BEAT = "popnas:beat"  # counts up while the trial's process lives
+REASON = "popnas:reason"  # why a trial failed
+
+#: Beginnings of reasons of failed trials that say nothing about the cell.
+DEAD = "declared dead"
+INTERRUPTED = "interrupted"
 
 
 class Claim(NamedTuple):
@@ -32,6 +66,9 @@ class Claim(NamedTuple):
         process: Who trains it, for :mod:`~optuna_popnas.sampler.liveness`.
         plan: Number of the plan, from 0.
         place: Position of the cell in the plan, from 0.
+        repeat: How many other trainings of the cell were planned before: 0 for the first.
+        seat: What a worker that is started again has in common with the one before.
+        trial: Number of the trial that claims.
     """
 
     cell: Cell
@@ -46,16 +83,35 @@ class Claim(NamedTuple):
     process: str
     plan: int
     place: int
+    repeat: int = 0
+    seat: str = ""
+    trial: int = -1
 
     def to_json(self) -> dict[str, Any]:
         """Return the claim as it is stored."""
-        return {**self._asdict(), "cell": str(self.cell), "version": attributes.VERSION}
+        return {**self._asdict(), "cell": str(self.cell), "version": VERSION}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Claim:
-        """Read what :meth:`to_json` returned."""
-        values = {name: data[name] for name in cls._fields}
-        return cls(**{**values, "cell": parse_cell(data["cell"])})
+    def from_json(cls, data: Any) -> Claim | None:
+        """Read what :meth:`to_json` returned; None if it is something else."""
+        if not isinstance(data, dict) or data.get("version") != VERSION:
+            return None
+        try:
+            values = {**cls._field_defaults, **{k: data[k] for k in cls._fields if k in data}}
+            claim = cls(**{**values, "cell": parse_cell(data["cell"])})
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+        numbers = (claim.level, claim.wave, claim.attempt, claim.plan, claim.place, claim.repeat)
+        texts = (claim.role, claim.worker, claim.process, claim.seat)
+        guesses = (claim.predicted_accuracy, claim.predicted_seconds, claim.waited_seconds)
+        sound = (
+            all(isinstance(number, int) for number in (*numbers, claim.trial))
+            and min(claim.plan, claim.place, claim.repeat) >= 0
+            and all(isinstance(text, str) for text in texts)
+            and all(guess is None or _is_number(guess) for guess in guesses)
+            and claim.waited_seconds is not None
+        )
+        return claim if sound else None
 
 
 class Fact(NamedTuple):
@@ -72,8 +128,11 @@ class Fact(NamedTuple):
         claim: Its claim, if it got its cell from a plan.
         lead: Number of the plan that it is making.
         plans: Numbers of the plans it carries -> their JSON.
-        result: Whether its objective has returned and the result is on record.
         waits: Whether it has said that it waits for a cell.
+        seat: Who runs it, see :class:`Claim`; None if nobody has said so.
+        curve: Validation accuracies of a training that was stopped early.
+        spent: Seconds that the trial took, whatever came of it.
+        device: On which device its seconds were measured, if they were not converted.
     """
 
     number: int
@@ -86,18 +145,21 @@ class Fact(NamedTuple):
     claim: Claim | None = None
     lead: int | None = None
     plans: tuple[tuple[int, dict[str, Any]], ...] = ()
-    result: bool = False
     waits: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the trial is running."""
-        return self.state == TrialState.RUNNING
+    seat: str | None = None
+    curve: tuple[float, ...] = ()
+    spent: float = 0.0
+    device: str | None = None
 
     @property
     def is_valid(self) -> bool:
-        """Whether a cell has been trained and measured."""
+        """Whether a cell has been trained and measured, if only in part."""
         return self.cell is not None and self.accuracy is not None
+
+    @property
+    def is_blameless(self) -> bool:
+        """Whether the trial failed by no fault of its cell."""
+        return self.reason is None or self.reason.startswith((DEAD, INTERRUPTED))
 
 
 @lru_cache(maxsize=100_000)
@@ -148,52 +210,112 @@ def value_problem(values: Sequence[float]) -> str | None:
     return None
 
 
+def mark_of(trial: FrozenTrial, key: str) -> dict[str, Any] | None:
+    """Return what a worker wrote on this trial itself, None if that is nothing."""
+    mark = trial.system_attrs.get(key)
+    if not isinstance(mark, dict) or mark.get("trial", trial.number) != trial.number:
+        return None
+    return mark
+
+
+def claim_of(trial: FrozenTrial) -> Claim | None:
+    """Return the claim of this trial itself, None if it has none."""
+    claim = Claim.from_json(trial.user_attrs.get(CLAIM))
+    return None if claim is None or claim.trial not in (-1, trial.number) else claim
+
+
+def repeat_of(trial: BaseTrial) -> int:
+    """Return how many trainings of the trial's cell were planned before, 0 if it is the first."""
+    claim = Claim.from_json(trial.user_attrs.get(CLAIM))
+    return 0 if claim is None else claim.repeat
+
+
 def read_fact(trial: FrozenTrial) -> Fact:
     """Read a trial."""
     system = trial.system_attrs
-    claim = trial.user_attrs.get(attributes.CLAIM)
-    claimed = None if claim is None else Claim.from_json(claim)
-    reason = system.get(attributes.REASON) or trial.user_attrs.get("reason")
-    result = system.get(attributes.RESULT)
-    values = trial.values
-    if values is None and trial.state == TrialState.RUNNING and result is not None:
-        values = result["values"]
+    claim = claim_of(trial)
+    reason = system.get(REASON) or trial.user_attrs.get("reason")
+    if MACHINE_FAILURE in trial.user_attrs:
+        reason = f"{INTERRUPTED}: {trial.user_attrs[MACHINE_FAILURE]}"
+    finished = trial.state.is_finished()
     cell = params_cell(trial.params)
-    if cell is None and not trial.state.is_finished():
-        cell = params_cell(system.get(attributes.FIXED_PARAMS, {}))
-        if claimed is not None:
-            cell = claimed.cell
-    elif cell is None and trial.state != TrialState.COMPLETE and claimed is not None:
-        cell = claimed.cell
-    accuracy = seconds = None
-    others: tuple[float, ...] = ()
-    if values is not None and trial.state in (TrialState.COMPLETE, TrialState.RUNNING):
-        problem = value_problem(values)
-        reason = reason or problem
-        if problem is None:
-            accuracy = float(values[0])
-            seconds = float(values[1]) if len(values) > 1 else None
-            others = tuple(map(float, values[2:]))
-    if attributes.SURPLUS in system:
+    if not finished and claim is not None:
+        cell = claim.cell
+    elif cell is None and not finished:
+        fixed = system.get(internals.FIXED_PARAMS)
+        cell = params_cell(fixed) if isinstance(fixed, dict) else None
+    elif cell is None and trial.state != TrialState.COMPLETE and claim is not None:
+        cell = claim.cell
+    if SURPLUS in system:
         cell = None  # its parameters only keep it from standing out in a dashboard
-        reason = system[attributes.SURPLUS]
-    lead = system.get(attributes.LEAD)
-    start = len(attributes.PLAN)
+        reason = system[SURPLUS]
+    spent = _duration(trial) - (0.0 if claim is None else claim.waited_seconds)
+    values = trial.values
+    curve: tuple[float, ...] = ()
+    if trial.state == TrialState.PRUNED:
+        curve = _curve(trial.user_attrs)
+        values = _partial_values(trial.user_attrs, curve, spent) if curve else None
+    elif trial.state != TrialState.COMPLETE:
+        values = None
+    problem = None if values is None else value_problem(values)
+    valid = values if problem is None else None
+    lead, waits, owner = (mark_of(trial, key) for key in (LEAD, WAIT, OWNER))
+    device = trial.user_attrs.get(DEVICE)
+    seats = [None if claim is None else claim.seat]
+    seats += [mark.get("seat") for mark in (waits, lead, owner) if mark]
     return Fact(
         number=trial.number,
         state=trial.state,
         cell=cell,
-        accuracy=accuracy,
-        seconds=seconds,
-        others=others,
-        reason=None if reason is None else str(reason),
-        claim=claimed,
-        lead=None if lead is None else lead["plan"],
-        plans=tuple(
-            (int(key[start:]), value)
-            for key, value in system.items()
-            if key.startswith(attributes.PLAN)
-        ),
-        result=result is not None,
-        waits=bool(system.get(attributes.WAIT)),
+        accuracy=float(valid[0]) if valid else None,
+        seconds=float(valid[1]) if valid and len(valid) > 1 else None,
+        others=tuple(map(float, valid[2:])) if valid else (),
+        reason=None if not (reason or problem) else str(reason or problem),
+        claim=claim,
+        lead=lead["plan"] if lead and isinstance(lead.get("plan"), int) else None,
+        plans=tuple(_plans(system)),
+        waits=waits is not None,
+        seat=next((seat for seat in seats if isinstance(seat, str) and seat), None),
+        curve=curve,
+        spent=max(spent, 0.0),
+        device=None if device is None or CALIBRATION in trial.user_attrs else str(device),
     )
+
+
+def _plans(system: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """Return the plans on a trial, those in parts put together."""
+    plans = []
+    for key, value in system.items():
+        number = key[len(PLAN) :]
+        if key.startswith(PLAN) and number.isdecimal():
+            joined = join_plan(value, int(number), system)
+            if joined is not None:
+                plans.append((int(number), joined))
+    return plans
+
+
+def _curve(attrs: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the learning curve of a training that was ended early, () if it was not."""
+    curve = attrs.get(CURVE)
+    if not attrs.get(STOPPED) or not isinstance(curve, list) or not all(map(_is_number, curve)):
+        return ()
+    return tuple(map(float, curve))
+
+
+def _partial_values(attrs: Mapping[str, Any], curve: Sequence[float], spent: float) -> list[float]:
+    seconds = attrs.get(SECONDS, spent)
+    accuracy = attrs.get(EXPECTED)
+    return [
+        float(accuracy) if _is_number(accuracy) else max(curve),
+        float(seconds) if _is_number(seconds) else spent,
+    ]
+
+
+def _duration(trial: FrozenTrial) -> float:
+    if trial.datetime_start is None or trial.datetime_complete is None:
+        return 0.0
+    return (trial.datetime_complete - trial.datetime_start).total_seconds()
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and math.isfinite(value)

@@ -12,16 +12,24 @@ from functools import lru_cache
 import hashlib
 import os
 from pathlib import Path
+import random
 import socket
 import threading
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
-from optuna_popnas.sampler import attributes
+from optuna_popnas.sampler import optuna_internals as internals
+from optuna_popnas.sampler.facts import BEAT
+from optuna_popnas.sampler.facts import CLAIM
+from optuna_popnas.sampler.facts import claim_of
+from optuna_popnas.sampler.facts import LEAD
+from optuna_popnas.sampler.facts import mark_of
+from optuna_popnas.sampler.facts import OWNER
+from optuna_popnas.sampler.facts import WAIT
 
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
@@ -34,45 +42,86 @@ _LATE = 2.5  # seconds without a look: the process was stopped, or the storage i
 # Processes ---------------------------------------------------------------------------------
 
 
-def worker_name() -> str:
-    """Return the name of this process for people."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+class Me(NamedTuple):
+    """Who a worker is.
+
+    Attributes:
+        worker: For people: ``host:process``.
+        process: What tells this process from every other one, now and later, on any machine.
+        seat: What a worker that is started again has in common with the one before.
+    """
+
+    worker: str
+    process: str
+    seat: str
+
+    @classmethod
+    def of_this_process(cls) -> Me:
+        pid, machine = os.getpid(), _machine()
+        return cls(
+            f"{socket.gethostname()}:{pid}",
+            f"{machine}:{pid}:{_start_time(pid) or ''}",
+            f"{machine}:{os.environ.get('POPNAS_WORKER') or f'p{pid}'}",
+        )
 
 
-def process_token() -> str:
-    """Return what tells this process from every other one, now and later, on any machine."""
-    pid = os.getpid()
-    return f"{_machine()}:{pid}:{_start_time(pid) or ''}"
+def machine_of(name: str) -> str:
+    """Return the machine of a process token or a seat."""
+    return name.partition(":")[0]
 
 
 def is_gone(token: str) -> bool:
-    """Whether a process of this machine has ended; False for those of other machines."""
-    machine, pid, started = token.rsplit(":", 2)
-    if not started or machine != _machine():
+    """Whether a process of this machine has certainly ended; False for those of others.
+
+    A process that cannot be seen, as of another user where /proc hides them, is not gone.
+    """
+    machine, pid, started = (token.split(":") + ["", ""])[:3]
+    if not started or not pid.isdecimal() or machine != _machine():
         return False
-    return _start_time(int(pid)) != started
+    now = _start_time(int(pid))
+    if now is not None:
+        return now != started
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return _is_zombie(int(pid))
 
 
 @lru_cache(maxsize=1)
 def _machine() -> str:
-    """Name the machine and the process namespace, as containers share the former only."""
+    """Name the machine and the process namespace, as containers share the former only.
+
+    Where the namespace cannot be told, no other process is taken for one of this machine.
+    """
     facts = [socket.gethostname()]
     try:
         facts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         facts.append(os.readlink("/proc/self/ns/pid"))
     except OSError:
-        pass
+        facts.append(str(random.SystemRandom().random()))
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+
+
+def _stat(pid: int) -> list[str]:
+    """Return what /proc tells of a process from its state on; nothing if it cannot be seen."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _start_time(pid: int) -> str | None:
     """Return when a process started, in ticks; None if it has ended or cannot be seen."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
+    fields = _stat(pid)
     # State, parent ...; the start time is the 22nd field of all, the 20th after the name.
-    return None if fields[0] in "ZX" else fields[19]
+    return None if not fields or fields[0] in "ZX" else fields[19]
+
+
+def _is_zombie(pid: int) -> bool:
+    return "".join(_stat(pid)[:1]) in ("Z", "X")
 
 
 # Signs of life -----------------------------------------------------------------------------
@@ -103,7 +152,7 @@ class Beats:
 
     def hold(self, study: optuna.Study, trial_id: int) -> None:
         """Show signs of life on this trial from now on."""
-        if self._interval is None or attributes.is_in_memory(study):
+        if self._interval is None or internals.is_in_memory(study):
             return
         with self._lock:
             if self._pid != os.getpid():  # forked: threads stay with the parent
@@ -158,12 +207,12 @@ class Beats:
                 studies[id(study._storage)] = study
                 self._beat(study, trial_id, count + 1)
         for study in studies.values():
-            attributes.close_session(study)
+            internals.close_session(study)
 
     def _beat(self, study: optuna.Study, trial_id: int, count: int) -> None:
         assert self._interval is not None
         try:
-            attributes.write_trial(study, trial_id, attributes.BEAT, count)
+            internals.write_trial(study, trial_id, BEAT, count)
         except (UpdateFinishedTrialError, KeyError):
             self.release(trial_id)
             return
@@ -217,19 +266,29 @@ class Watch:
     def death(self, trial: FrozenTrial, silence: float) -> str | None:
         """Return why a running trial of another process counts as dead, or None."""
         token = process_of(trial)
-        if token is not None and is_gone(token):
-            return "its process has ended"
-        if self.lease is not None and silence > self.lease:
-            return f"no sign of life for {self.lease:g} s"
+        lease = self.lease
+        if token:
+            if is_gone(token):
+                return "its process has ended"
+        elif token is not None:  # detached
+            own = (mark_of(trial, OWNER) or {}).get("stale_after")
+            lease = own if isinstance(own, (int, float)) else None
+        if lease is not None and silence > lease:
+            return f"no sign of life for {lease:g} s"
         return None
 
 
 def process_of(trial: FrozenTrial) -> str | None:
-    """Return the token of the process that runs a trial, if it has said so."""
-    system = trial.system_attrs
-    marks = [system.get(key) for key in (attributes.OWNER, attributes.LEAD, attributes.WAIT)]
-    for mark in (trial.user_attrs.get(attributes.CLAIM), *marks):
-        if mark:
+    """Return the token of the process that runs a trial, if it has said so.
+
+    Empty where the trial was detached from its process.
+    """
+    owner = mark_of(trial, OWNER)
+    claim = claim_of(trial)
+    if claim is not None and (owner is None or owner.get("process")):
+        return claim.process
+    for mark in (owner, mark_of(trial, LEAD), mark_of(trial, WAIT)):
+        if mark is not None and isinstance(mark.get("process"), str):
             return str(mark["process"])
     return None
 
@@ -237,9 +296,9 @@ def process_of(trial: FrozenTrial) -> str | None:
 def _signature(trial: FrozenTrial) -> tuple[Any, ...]:
     system = trial.system_attrs
     return (
-        system.get(attributes.BEAT),
-        system.get(attributes.LEAD),
-        trial.user_attrs.get(attributes.CLAIM),
+        system.get(BEAT),
+        system.get(LEAD),
+        trial.user_attrs.get(CLAIM),
         len(system),
         len(trial.params),
         len(trial.user_attrs),

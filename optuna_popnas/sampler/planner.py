@@ -9,22 +9,30 @@ from dataclasses import replace
 from functools import partial
 import inspect
 import json
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
+import optuna
 
-from optuna_popnas.sampler.stored_plans import predictor_name
+from optuna_popnas.sampler.board import Board
+from optuna_popnas.sampler.board import Upcoming
+from optuna_popnas.sampler.setup import predictor_name
 from optuna_popnas.search import Observation
 from optuna_popnas.search import Plan
 from optuna_popnas.search import plan_level
+from optuna_popnas.search import plan_wave
 from optuna_popnas.search import PlannedCell
 from optuna_popnas.search import PredictorLike
 from optuna_popnas.search import Predictors
 from optuna_popnas.search import Probe
+from optuna_popnas.search import Running
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 
+
+_logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
 #: A predictor, or what makes one: ``(space, *, seed) -> predictor``.
 PredictorSpec = PredictorLike | Callable[..., Any]
@@ -32,6 +40,26 @@ CostFunction = Callable[..., Any]
 
 # Streams of random numbers of one planning step; further objectives come after them.
 _CHOICES, _ACCURACY, _SECONDS, _OTHERS = range(4)
+
+
+class Knowledge(NamedTuple):
+    """What a search knows when it plans.
+
+    Attributes:
+        observations: Every finished cell.
+        running: The cells that are planned and not measured.
+        plans: The plans so far, which hold the earlier probes.
+        spent: Seconds of training so far, failed ones included.
+        planned: Cells of the front that an earlier, narrower plan of the level had.
+        left_out: Cells that could not be trained.
+    """
+
+    observations: Sequence[Observation]
+    running: Sequence[Running]
+    plans: Sequence[Plan]
+    spent: float = 0.0
+    planned: int = 0
+    left_out: Sequence[Cell] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +71,7 @@ class Planner:
         config: The settings of the search.
         accuracy: The accuracy predictor; that of the mode if None.
         seconds: The time predictor; that of the mode if None.
-        probe: A cheap estimate of a cell's training time.
+        probe: A cheap estimate of a cell's training time. One that raises is no probe.
         cost: Computed costs of cells.
     """
 
@@ -53,6 +81,24 @@ class Planner:
     seconds: PredictorSpec | None = None
     probe: Callable[[Cell], float] | None = None
     cost: CostFunction | None = None
+
+    def knowledge(self, board: Board) -> Knowledge:
+        """Return what planning goes by, of the state of a search."""
+        level = -1 if board.upcoming is None else board.upcoming.level
+        planned = sum(
+            item.role == "front"
+            for plan in board.plans
+            if plan.level == level
+            for item in plan.cells
+        )
+        return Knowledge(
+            board.observations(),
+            board.running(),
+            board.plans,
+            board.spent,
+            planned,
+            board.left_out(),
+        )
 
     def settings(self) -> dict[str, Any]:
         """Return what workers must agree on, but for the seed, as JSON values."""
@@ -64,31 +110,40 @@ class Planner:
         plain: dict[str, Any] = json.loads(json.dumps(settings, default=lambda v: v.item()))
         return plain
 
-    def plan(
-        self,
-        level: int,
-        wave: int,
-        observations: Sequence[Observation],
-        plans: Sequence[Plan],
-        *,
-        seed: int,
-    ) -> Plan:
-        """Return the plan of a level and wave.
+    def plan(self, upcoming: Upcoming, known: Knowledge, *, seed: int) -> Plan:
+        """Return the next plan.
 
         Args:
-            level: Blocks per cell.
-            wave: Number of the wave.
-            observations: Every finished cell.
-            plans: The plans so far, which hold the earlier probes.
+            upcoming: Level and wave.
+            known: What the search knows.
             seed: Seed of the study.
         """
+        level, wave = upcoming
+        stream = [seed, max(level, 0), wave]
+        rng = np.random.default_rng([*stream, _CHOICES])
+        if self.config.mode == "adaptive":
+            return plan_wave(
+                self.space,
+                known.observations,
+                known.running,
+                self.config,
+                self._predictors(True, partial(_seed, *stream)),
+                wave=wave,
+                spent=known.spent,
+                probes=stored_probes(known.plans),
+                left_out=known.left_out,
+                rng=rng,
+            )
+        # A training that was stopped early says nothing that the thesis' models could use.
+        observations = [item for item in known.observations if not item.curve]
         timed = all(item.seconds is not None for item in observations)
         config, predictors = self.config, None
+        if known.planned:  # wider than it was: what was planned before is part of it
+            config = replace(config, max_children=max(1, config.max_children - known.planned))
         if not timed and config.mode == "popnas" and not config.objectives:
             config = replace(config, mode="pnas")  # accuracy is the only objective
         if level >= 2:
-            predictors = self._predictors(timed, partial(_seed, seed, level, wave))
-        rng = np.random.default_rng([seed, level, wave, _CHOICES])
+            predictors = self._predictors(timed, partial(_seed, *stream))
         plan = plan_level(
             self.space,
             level,
@@ -96,7 +151,7 @@ class Planner:
             config,
             predictors,
             wave=wave,
-            probes=stored_probes(plans),
+            probes=stored_probes(known.plans),
             rng=rng,
         )
         return self._with_reserve(plan, rng) if level == 1 else plan
@@ -121,12 +176,22 @@ class Planner:
         return Predictors(
             accuracy=_make(accuracy, self.space, seed(_ACCURACY)),
             seconds=self._time_predictor(seconds, seed(_SECONDS)) if needs_time else None,
-            probe=self.probe,
+            probe=None if self.probe is None else self._probe,
             cost=self.cost,
             other=lambda number: self._time_predictor(
                 default_predictor("seconds", "popnas"), seed(_OTHERS + number)
             ),
         )
+
+    def _probe(self, cell: Cell) -> float:
+        """Estimate a cell's training time; NaN where the probe fails."""
+        assert self.probe is not None
+        try:
+            return float(self.probe(cell))
+        except Exception as error:
+            text = (str(error).strip() or repr(error)).splitlines()[0]
+            _logger.warning(f"The time of {cell} could not be probed: {text}")
+            return math.nan
 
     def _time_predictor(self, spec: PredictorSpec, seed: int) -> PredictorLike:
         if callable(spec) and "total_cells" in inspect.signature(spec).parameters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+import os
 import threading
 from typing import Any, Literal
 
@@ -13,21 +14,19 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
-from optuna_popnas.sampler import attributes
+from optuna_popnas.sampler import optuna_internals as internals
+from optuna_popnas.sampler.desk import Desk
 from optuna_popnas.sampler.facts import direction_problem
+from optuna_popnas.sampler.facts import REASON
 from optuna_popnas.sampler.facts import value_problem
-from optuna_popnas.sampler.liveness import Beats
-from optuna_popnas.sampler.liveness import DEFAULT_LEASE
 from optuna_popnas.sampler.parameters import BLOCKS
 from optuna_popnas.sampler.parameters import cell_distributions
 from optuna_popnas.sampler.parameters import cell_params
+from optuna_popnas.sampler.patience import make_patient
 from optuna_popnas.sampler.planner import check_predictor
 from optuna_popnas.sampler.planner import CostFunction
 from optuna_popnas.sampler.planner import Planner
 from optuna_popnas.sampler.planner import PredictorSpec
-from optuna_popnas.sampler.protocol import INTERRUPTED
-from optuna_popnas.sampler.study_view import StudyView
-from optuna_popnas.sampler.worker import Worker
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
@@ -122,8 +121,6 @@ class POPNASSampler(BaseSampler):
             raise ValueError(
                 f"`stale_after` must be a number of seconds greater than 0, but got {stale_after}."
             )
-        if budget_seconds is not None:
-            raise ValueError("`budget_seconds` must be None, as no mode here has a budget.")
         for name in limits or {}:
             if cost is None and name not in objectives:
                 raise ValueError(
@@ -149,6 +146,7 @@ class POPNASSampler(BaseSampler):
             optimism=optimism,
             max_candidates=max_candidates,
             total_cells=total_cells,
+            budget_seconds=budget_seconds,
         )
         config.check_space(space)
         self._space = space
@@ -160,8 +158,8 @@ class POPNASSampler(BaseSampler):
         self._stale_after = stale_after
         self._independent_sampler = independent_sampler or RandomSampler(seed=seed)
         self._lock = threading.Lock()
-        self._workers: dict[tuple[int, int], Worker] = {}
-        self._cells: dict[tuple[tuple[int, int], int], dict[str, Any]] = {}
+        self._desks: dict[tuple[int, ...], Desk] = {}
+        self._cells: dict[tuple[int, ...], dict[str, Any]] = {}  # by study and trial
 
     @property
     def space(self) -> SearchSpace:
@@ -174,7 +172,7 @@ class POPNASSampler(BaseSampler):
         return str(self._settings["mode"])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_lock": None, "_workers": {}, "_cells": {}}
+        return {**self.__dict__, "_lock": None, "_desks": {}, "_cells": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -196,11 +194,18 @@ class POPNASSampler(BaseSampler):
         """Return nothing, see :meth:`infer_relative_search_space`."""
         return {}
 
+    def check(self, study: optuna.Study) -> None:
+        """Raise ValueError if this sampler cannot go on with a study."""
+        problem = direction_problem(study.directions, self._planner.config.objectives)
+        if problem is not None:
+            raise ValueError(problem)
+        self._desk(study).check()
+
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Take note of the trial; never wait here, as no heartbeat would be seen."""
         self._independent_sampler.before_trial(study, trial)
         if direction_problem(study.directions, self._planner.config.objectives) is None:
-            self._worker(study).begin(trial)
+            self._desk(study).begin(trial)
 
     def sample_independent(
         self,
@@ -215,17 +220,13 @@ class POPNASSampler(BaseSampler):
             return self._independent_sampler.sample_independent(
                 study, trial, param_name, param_distribution
             )
-        problem = direction_problem(study.directions, self._planner.config.objectives)
-        if problem is not None:
-            raise ValueError(problem)
-        if param_distribution != expected:
-            raise ValueError(
-                f"`{param_name}` must have the distribution {expected} of the sampler's space, "
-                f"but got {param_distribution}. Suggest cells with the space that the sampler has."
-            )
-        key = attributes.study_key(study), trial.number
+        self._check_suggestion(study, param_name, param_distribution, expected)
+        key = (*internals.study_key(study), trial.number)
         if param_name == BLOCKS:
-            self._cells[key] = cell_params(self._worker(study).acquire(trial))
+            blocks = self._enqueued_blocks(trial)
+            if blocks is not None:
+                return blocks
+            self._cells[key] = cell_params(self._desk(study).acquire(trial))
         params = self._cells.get(key, {})
         if param_name not in params:  # a user fixed some parameters of the cell
             return self._independent_sampler.sample_independent(
@@ -240,43 +241,67 @@ class POPNASSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Say why a trial failed; at the end of the search, wait for the others."""
+        """Say why a trial failed, as far as that is known; end with the search."""
         self._independent_sampler.after_trial(study, trial, state, values)
-        self._cells.pop((attributes.study_key(study), trial.number), None)
-        worker = self._workers.get(attributes.study_key(study))
-        if worker is None:
+        self._cells.pop((*internals.study_key(study), trial.number), None)
+        desk = self._desks.get(self._desk_key(study))
+        if desk is None:
             return
-        try:
-            if state == TrialState.FAIL:
-                self._explain(study, trial)
-            elif state == TrialState.COMPLETE and values is not None and BLOCKS in trial.params:
-                problem = value_problem(values)
-                if problem is None:
-                    worker.linger(trial, values)
-                else:
-                    _logger.warning(f"Trial {trial.number}: {problem}")
-        finally:
-            worker.end(trial)
+        if state == TrialState.FAIL and REASON not in trial.system_attrs:
+            reason = "the objective raised an error or returned no valid values"
+            internals.write_trial(study, internals.trial_key(trial), REASON, reason)
+        if state == TrialState.COMPLETE and values is not None and BLOCKS in trial.params:
+            problem = value_problem(values)
+            if problem is not None:
+                _logger.warning(f"Trial {trial.number}: {problem}")
+        desk.end(trial, state, values)
 
-    def _explain(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Write on a failed trial why it failed, as Optuna only logs it."""
-        error = attributes.running_call().error
-        if isinstance(error, KeyboardInterrupt):
-            reason = f"{INTERRUPTED} by the keyboard"
-        elif error is not None:
-            reason = f"{type(error).__name__}: {error}"[:500]
-        else:
-            reason = "the objective returned no valid values"
-        attributes.write_trial(study, attributes.trial_key(trial), attributes.REASON, reason)
+    def _check_suggestion(
+        self,
+        study: optuna.Study,
+        name: str,
+        distribution: BaseDistribution,
+        expected: BaseDistribution,
+    ) -> None:
+        """Raise ValueError if a cell cannot be suggested in this way."""
+        problem = direction_problem(study.directions, self._planner.config.objectives)
+        if problem is not None:
+            raise ValueError(problem)
+        if distribution != expected:
+            raise ValueError(
+                f"`{name}` must have the distribution {expected} of the sampler's space, "
+                f"but got {distribution}. Suggest cells with the space that the sampler has."
+            )
+        fixed = set(internals.params_fixed_by(study.sampler)) & set(
+            cell_distributions(self._space)
+        )
+        if fixed:
+            raise ValueError(
+                f"`fixed_params` must hold no parameter of a cell, but got {sorted(fixed)}: cells "
+                "are planned as a whole. Leave the operator out of the search space instead."
+            )
 
-    def _worker(self, study: optuna.Study) -> Worker:
-        key = attributes.study_key(study)
+    def _enqueued_blocks(self, trial: FrozenTrial) -> int | None:
+        """Return the blocks of an enqueued cell of which some parameters are given."""
+        fixed = trial.system_attrs.get(internals.FIXED_PARAMS) or {}
+        given = [name for name in fixed if name in cell_distributions(self._space)]
+        if not given:
+            return None
+        return 1 + max(int(name[1:].partition("_")[0]) for name in given)
+
+    def _desk_key(self, study: optuna.Study) -> tuple[int, ...]:
+        return os.getpid(), *internals.study_key(study)
+
+    def _desk(self, study: optuna.Study) -> Desk:
+        key = self._desk_key(study)
         with self._lock:
-            if key not in self._workers:
-                lease = self._stale_after
-                if lease is None and not attributes.has_heartbeats(study):
-                    lease = DEFAULT_LEASE
-                beats = Beats(None if lease is None else lease / 4)
-                view = StudyView(study, self._space, self._settings, beats=beats, lease=lease)
-                self._workers[key] = Worker(view, self._planner, speculate=self._speculate)
-            return self._workers[key]
+            make_patient(study)
+            if key not in self._desks:
+                self._desks[key] = Desk(
+                    study,
+                    self._planner,
+                    self._settings,
+                    speculate=self._speculate,
+                    stale_after=self._stale_after,
+                )
+            return self._desks[key]

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
-from optuna_popnas.sampler.stored_plans import Setup
 from optuna_popnas.space import SearchSpace
 
 
 _ADVICE = "Use the value of the study, or another study name."
 
+#: Settings with which a search that has ended may go on, and what they may become.
+_GROWING = ("max_blocks", "max_children", "max_exploration_children", "budget_seconds")
+
+
+class Setup(NamedTuple):
+    """What all workers of a study must agree on; stored with the first plan.
+
+    A search that has ended can go on with a larger one, which is stored with the next plan.
+    """
+
+    space: SearchSpace
+    settings: dict[str, Any]
+
 
 def setup_to_json(space: SearchSpace, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return a setup as it is stored with the first plan."""
+    """Return a setup as it is stored with a plan."""
     return {"space": space.to_dict(), "settings": settings}
+
+
+def setup_from_json(data: dict[str, Any]) -> Setup:
+    """Read what :func:`setup_to_json` returned."""
+    settings = {
+        name: predictor_name(value) if name.endswith("_predictor") else value
+        for name, value in data["settings"].items()
+    }
+    return Setup(SearchSpace(**data["space"]), settings)
+
+
+def predictor_name(text: str) -> str:
+    """Return how the settings name a predictor: this package's without their modules."""
+    return re.sub(r"optuna_popnas\.predictors\.(\w+\.)*", "", text)
 
 
 def setup_problem(stored: Setup, space: SearchSpace, settings: dict[str, Any]) -> str | None:
@@ -24,21 +51,43 @@ def setup_problem(stored: Setup, space: SearchSpace, settings: dict[str, Any]) -
         space: The worker's search space.
         settings: The worker's settings; a seed of None agrees with any.
     """
+    difference = next(iter(_differences(stored, space, settings)), None)
+    if difference is None:
+        return None
+    name, theirs, ours = difference
+    detail = _operators(theirs, ours) if name == "operators" else ""
+    return (
+        f"`{name}` must be {_short(theirs)}, with which this study was begun, "
+        f"but got {_short(ours)}.{detail} {_ADVICE}"
+    )
+
+
+def is_extension(stored: Setup, space: SearchSpace, settings: dict[str, Any]) -> bool:
+    """Whether a search that has ended can go on with this setup; False if it is the same."""
+    differences = _differences(stored, space, settings)
+    return bool(differences) and all(
+        name in _GROWING and (ours is None or (theirs is not None and ours > theirs))
+        for name, theirs, ours in differences
+    )
+
+
+def _differences(
+    stored: Setup, space: SearchSpace, settings: dict[str, Any]
+) -> list[tuple[str, Any, Any]]:
     theirs = {**stored.space.to_dict(), **stored.settings}
-    ours = {**space.to_dict(), **settings}
-    for name, value in ours.items():
-        if name == "seed" and value is None:
-            continue
-        if name in theirs and theirs[name] != value:
-            detail = _operators(theirs[name], value) if name == "operators" else ""
-            return (
-                f"`{name}` must be {_short(theirs[name])}, with which this study was begun, "
-                f"but got {_short(value)}.{detail} {_ADVICE}"
-            )
-    return None
+    return [
+        (name, theirs[name], ours)
+        for name, ours in {**space.to_dict(), **settings}.items()
+        if name in theirs and theirs[name] != ours and not (name == "seed" and ours is None)
+    ]
 
 
 def _operators(theirs: list[str], ours: list[str]) -> str:
+    if ours[: len(theirs)] == theirs:
+        return (
+            " A study's choices cannot change: copy its trials into a new study with "
+            "optuna_popnas.copy_trials, which goes on from them."
+        )
     missing = [name for name in theirs if name not in ours]
     extra = [name for name in ours if name not in theirs]
     parts = [f" {', '.join(missing)} missing." if missing else ""]

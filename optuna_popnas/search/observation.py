@@ -16,7 +16,8 @@ class Observation(NamedTuple):
         seconds: Its training time, or None where time is not measured.
         others: The values of all further objectives, measured or computed.
         curve: Validation accuracies of its epochs if its training was stopped early, as it
-            promised nothing; ``accuracy`` is then the best of them. Else empty.
+            promised nothing; ``accuracy`` and ``seconds`` are then what it would have come to,
+            as far as that is known. Else empty.
         repeat: How many other trainings of the cell were planned before this one.
     """
 

@@ -84,6 +84,15 @@ class SearchSpace(Grammar):
             lookbacks=max([1, *(-value for cell in cells for value in cell.inputs)]),
         )
 
+    def __contains__(self, cell: object) -> bool:
+        """Whether a cell is in this space."""
+        return (
+            isinstance(cell, Cell)
+            and len(cell) <= self.max_blocks
+            and all(-value <= self.lookbacks for value in cell.lookbacks)
+            and all(name in self.operator_index for name in cell.operators)
+        )
+
     def suggest(self, trial: Suggests) -> Cell:
         """Suggest a cell; works under every Optuna sampler.
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
-from optuna_popnas.sampler import attributes
+from optuna_popnas.sampler.facts import DEAD
 from optuna_popnas.sampler.facts import Fact
-from optuna_popnas.sampler.protocol import DEAD
-from optuna_popnas.sampler.protocol import INTERRUPTED
+from optuna_popnas.sampler.facts import INTERRUPTED
+from optuna_popnas.sampler.optuna_internals import FIXED_PARAMS
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
@@ -115,7 +115,7 @@ def _trial_record(trial: FrozenTrial, fact: Fact, key: int, attempts: Counter[in
     if claim is not None and claim.cell == fact.cell:
         wave, role = claim.wave, claim.role
         accuracy, seconds = claim.predicted_accuracy, claim.predicted_seconds
-    elif fact.cell is not None and trial.system_attrs.get(attributes.FIXED_PARAMS):
+    elif fact.cell is not None and trial.system_attrs.get(FIXED_PARAMS):
         role = "enqueued"
     attempt = 1
     if fact.cell is not None:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import optuna
 from optuna.study import StudyDirection
 
-from optuna_popnas.sampler import attributes
+from optuna_popnas.sampler.board import Board
 from optuna_popnas.sampler.facts import read_fact
-from optuna_popnas.sampler.protocol import Board
+from optuna_popnas.sampler.optuna_internals import read_trials
 from optuna_popnas.sampler.stored_plans import find_setup
 from optuna_popnas.search import Plan
 from optuna_popnas.space import Cell
@@ -111,13 +111,13 @@ def view_study(study: StudyLike) -> StudyView:
     """
     if isinstance(study, StudyView):
         return study
-    trials = attributes.read_trials(study)
+    trials = read_trials(study)
     facts = [read_fact(trial) for trial in trials]
     setup = find_setup(facts)
     plans: tuple[Plan, ...] = ()
     done = False
     if setup is not None:
-        board = Board.of(setup.space, setup.settings)
+        board = Board(setup)
         board.update(facts)
         plans, done = board.plans, board.is_done
     settings = {} if setup is None else setup.settings

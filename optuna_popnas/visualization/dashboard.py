@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 import json
-import time
 from typing import Any, BinaryIO, Protocol, TYPE_CHECKING
 import uuid
 import warnings
@@ -67,7 +66,7 @@ class DashboardCallback:
 
     def __call__(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         """Refresh the dashboard if this trial planned a level or ended the search."""
-        from optuna_popnas.sampler.attributes import PLAN
+        from optuna_popnas.sampler.stored_plans import PLAN
 
         planned = any(key.startswith(PLAN) for key in trial.system_attrs)
         if not planned and (self._done or not self._ended(study, trial)):
@@ -78,22 +77,10 @@ class DashboardCallback:
             _logger.warning(f"The dashboard could not be refreshed: {error}")
 
     def _ended(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
-        """Whether this worker, the one with the last trial, has seen the search end."""
-        from optuna_popnas.sampler.attributes import RESULT
-
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            trials = study.get_trials(deepcopy=False)
-            left = [other for other in trials if not other.state.is_finished()]
-            # At the end of a search, workers hold their last trials until all have a result.
-            held = all(RESULT in other.system_attrs for other in left)
-            last = all(other.number <= trial.number for other in trials)
-            if not (held and last) or time.monotonic() > deadline:
-                return False
-            if not left:
-                self._done = view_study(study).done
-                return self._done
-            time.sleep(0.1)
+        """Whether this trial was the last one to finish, of a search that has ended."""
+        if all(other.state.is_finished() for other in study.get_trials(deepcopy=False)):
+            self._done = view_study(study).done
+        return self._done
 
 
 def update_dashboard(study: optuna.Study, artifact_store: ArtifactStore | None = None) -> None:

@@ -10,23 +10,23 @@ import optuna
 from optuna.trial import TrialState
 import pytest
 
-from optuna_popnas.sampler import attributes
+from optuna_popnas.sampler import optuna_internals as internals
+from optuna_popnas.sampler.facts import BEAT
 from optuna_popnas.sampler.liveness import Beats
 from optuna_popnas.sampler.liveness import is_gone
-from optuna_popnas.sampler.liveness import process_token
+from optuna_popnas.sampler.liveness import Me
 from optuna_popnas.sampler.liveness import Watch
-from optuna_popnas.sampler.liveness import worker_name
 from tests.sampler.conftest import Opener
 
 
 def test_this_process_lives() -> None:
-    assert not is_gone(process_token())
-    assert worker_name().endswith(f":{os.getpid()}")
+    assert not is_gone(Me.of_this_process().process)
+    assert Me.of_this_process().worker.endswith(f":{os.getpid()}")
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="no /proc")
 def test_an_ended_process_is_gone_even_before_it_is_waited_for() -> None:
-    command = "from optuna_popnas.sampler.liveness import process_token; print(process_token())"
+    command = "from optuna_popnas.sampler.liveness import Me; print(Me.of_this_process().process)"
     process = subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     token = process.stdout.read().strip()
@@ -38,13 +38,13 @@ def test_an_ended_process_is_gone_even_before_it_is_waited_for() -> None:
 
 
 def test_processes_of_other_machines_are_not_judged() -> None:
-    _, pid, started = process_token().rsplit(":", 2)
+    _, pid, started = Me.of_this_process().process.rsplit(":", 2)
     assert not is_gone(f"0123456789ab:{pid}:1")
     assert not is_gone("0123456789ab:1:")
 
 
 def test_a_process_number_used_again_is_another_process() -> None:
-    machine, pid, started = process_token().rsplit(":", 2)
+    machine, pid, started = Me.of_this_process().process.rsplit(":", 2)
     if not started:
         pytest.skip("no /proc")
     assert is_gone(f"{machine}:{pid}:{int(started) - 1}")
@@ -52,13 +52,13 @@ def test_a_process_number_used_again_is_another_process() -> None:
 
 def test_beats_are_counted_on_the_trial(opener: Opener) -> None:
     study = optuna.create_study(storage=opener())
-    if attributes.is_in_memory(study):
+    if internals.is_in_memory(study):
         pytest.skip("nobody else can see them")
     trial = study.ask()
     beats = Beats(0.1)
     beats.hold(study, trial._trial_id)
     deadline = time.monotonic() + 20
-    while study.trials[0].system_attrs.get(attributes.BEAT, 0) < 2:
+    while study.trials[0].system_attrs.get(BEAT, 0) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     study.tell(trial, 1.0)  # the next beat is refused, and the thread ends
@@ -85,7 +85,7 @@ def test_silence_is_measured_by_the_clock_of_the_watch(
     clock[0] += 8
     assert silence() == 8.0
     assert watch.death(study.trials[0], silence()) is None
-    attributes.write_trial(study, trial._trial_id, attributes.BEAT, 1)
+    internals.write_trial(study, trial._trial_id, BEAT, 1)
     clock[0] += 8
     assert silence() == 0.0
     clock[0] += 11

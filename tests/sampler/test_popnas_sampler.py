@@ -18,8 +18,10 @@ from optuna_popnas import Cell
 from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
 from optuna_popnas.predictors import NNLSTimePredictor
-from optuna_popnas.sampler import attributes
+from optuna_popnas.sampler import optimize_steadily
+from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler import SearchEnded
+from optuna_popnas.sampler.facts import CLAIM
 from optuna_popnas.sampler.parameters import cell_params
 from optuna_popnas.search import hypervolume
 from optuna_popnas.study import front
@@ -209,7 +211,7 @@ def test_dead_worker_of_this_machine_is_noticed_at_once(
     # What a killed process leaves behind: a running trial whose process has ended.
     claim = {**study.trials[-1].user_attrs["popnas"]}
     claim["process"] = claim["process"].rpartition(":")[0] + ":1"
-    attributes.write_user(study, trial._trial_id, attributes.CLAIM, claim)
+    internals.write_user(study, trial._trial_id, CLAIM, claim)
     started = time.monotonic()
     again = make_study(opener())
     again.optimize(objective_of(space))
@@ -244,7 +246,7 @@ def test_failing_cells_are_tried_again_then_left_out(make_study: Make, space: Se
         return accuracy, seconds
 
     study = make_study(max_tries=3)
-    study.optimize(objective, catch=(ArithmeticError,))
+    optimize_steadily(study, objective, catch=(ArithmeticError,))
     search = view_study(study)
     assert search.done
     counts = trained(study)
@@ -275,8 +277,8 @@ def test_interrupted_trials_do_not_use_up_tries(make_study: Make, space: SearchS
 
     for _ in range(4):
         with pytest.raises(KeyboardInterrupt):
-            study.optimize(objective)
-    study.optimize(objective)
+            optimize_steadily(study, objective)
+    optimize_steadily(study, objective)
     assert set(trained(study)) == planned(study)
     assert view_study(study).trials[1].reason == "interrupted by the keyboard"
 
@@ -335,17 +337,22 @@ def test_trials_that_ask_for_no_cell_are_left_alone(make_study: Make, space: Sea
     assert all(study.trials[t.number].state == TrialState.RUNNING for t in foreign)
 
 
-def test_cells_trained_otherwise_do_not_count_as_the_planned_ones(
-    make_study: Make, space: SearchSpace
-) -> None:
-    study = make_study(max_tries=2)
+def test_a_part_of_all_cells_cannot_be_fixed(make_study: Make, space: SearchSpace) -> None:
+    study = make_study()
+    own = study.sampler
     with pytest.warns(optuna.exceptions.ExperimentalWarning):
-        study.sampler = optuna.samplers.PartialFixedSampler({"b0_op1": "identity"}, study.sampler)
-    study.optimize(objective_of(space), n_trials=300)
-    search = view_study(study)
-    assert search.done
-    cells = [trial.cell for trial in search.trials if trial.is_valid and trial.cell]
-    assert {cell[0].op1 for cell in cells} == {"identity"}
+        study.sampler = optuna.samplers.PartialFixedSampler({"b0_op1": "identity"}, own)
+    with pytest.raises(ValueError, match=r"`fixed_params` must hold no parameter of a cell"):
+        study.optimize(objective_of(space))
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        study.sampler = optuna.samplers.PartialFixedSampler({"rate": 0.5}, own)
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        assert trial.suggest_float("rate", 0.0, 1.0) == 0.5
+        return made_up(space, space.suggest(trial))
+
+    study.optimize(objective)
+    assert set(trained(study)) == planned(study)
 
 
 # Ask and tell --------------------------------------------------------------------------------
@@ -426,9 +433,9 @@ def test_stop_while_waiting(blocked: optuna.Study, space: SearchSpace) -> None:
 
 def test_timeout_while_waiting(blocked: optuna.Study, space: SearchSpace) -> None:
     started = time.monotonic()
-    blocked.optimize(objective_of(space), timeout=0.5)
+    optimize_steadily(blocked, objective_of(space), timeout=0.5)
     assert 0.4 < time.monotonic() - started < 5
-    assert "timeout" in (view_study(blocked).trials[-1].reason or "")
+    assert "was stopped while it waited" in (view_study(blocked).trials[-1].reason or "")
 
 
 def test_keyboard_interrupt_while_waiting(
@@ -441,9 +448,9 @@ def test_keyboard_interrupt_while_waiting(
         if len(naps) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("optuna_popnas.sampler.waiting.time.sleep", interrupt)
+    monkeypatch.setattr("optuna_popnas.sampler.patience.time.sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        blocked.optimize(objective_of(space))
+        optimize_steadily(blocked, objective_of(space))
     assert view_study(blocked).trials[-1].reason == "interrupted by the keyboard"
 
 
@@ -489,7 +496,7 @@ class _Collect(optuna.logging.logging.Handler):
     ("changes", "message"),
     [
         ({"space": None}, "`space` must be a SearchSpace"),
-        ({"mode": "fast"}, "`mode` must be one of 'popnas', 'pnas', 'popnas-v1'"),
+        ({"mode": "fast"}, "`mode` must be one of 'adaptive', 'popnas', 'pnas', 'popnas-v1'"),
         ({"max_children": 0}, "`max_children` must be an integer of at least 1"),
         ({"max_exploration_children": -1}, "`max_exploration_children` must be"),
         ({"time_limit": 0.0}, "`time_limit` must be greater than 0"),

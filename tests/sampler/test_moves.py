@@ -10,14 +10,16 @@ import pytest
 
 from optuna_popnas import Cell
 from optuna_popnas import SearchSpace
+from optuna_popnas.sampler.board import Board
+from optuna_popnas.sampler.board import MAX_DEATHS
+from optuna_popnas.sampler.board import Take
+from optuna_popnas.sampler.facts import DEAD
 from optuna_popnas.sampler.facts import Fact
-from optuna_popnas.sampler.protocol import Board
-from optuna_popnas.sampler.protocol import DEAD
-from optuna_popnas.sampler.protocol import Finish
-from optuna_popnas.sampler.protocol import MakePlan
-from optuna_popnas.sampler.protocol import next_move
-from optuna_popnas.sampler.protocol import Take
-from optuna_popnas.sampler.protocol import Wait
+from optuna_popnas.sampler.moves import Finish
+from optuna_popnas.sampler.moves import MakePlan
+from optuna_popnas.sampler.moves import next_move
+from optuna_popnas.sampler.moves import Wait
+from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.sampler.stored_plans import choose_plan
 from optuna_popnas.search import Plan
 from optuna_popnas.search import PlannedCell
@@ -41,10 +43,15 @@ FIRST = plan_of(1, *SPACE.first_level(), role="first")
 ONE, TWO, THREE = list(SPACE.first_level())[:3]
 
 
+def empty_board(max_tries: int = 3, mode: str = "popnas", space: SearchSpace = SPACE) -> Board:
+    settings = {"mode": mode, "max_tries": max_tries, "max_children": 8}
+    return Board(Setup(space, {**settings, "max_exploration_children": 2}))
+
+
 def begun(*facts: Fact, max_tries: int = 3) -> Board:
     """A board with the first two plans, carried by the finished trial 0 of the empty cell."""
     first = Fact(0, COMPLETE, Cell(), 0.1, 1.0, plans=(carried(0, EMPTY), carried(1, FIRST)))
-    board = Board(SPACE, max_tries=max_tries)
+    board = empty_board(max_tries)
     board.update([first, *facts])
     return board
 
@@ -74,19 +81,20 @@ def test_held_and_measured_cells_are_not_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reasons", "taken"),
+    ("reasons", "out"),
     [
-        (["failed"], Take(1, 0)),
-        (["failed", "failed"], Take(1, 1)),
-        ([None, f"{DEAD}: silent", "interrupted by the keyboard"], Take(1, 0)),
-        ([None] * 9, Take(1, 0)),
-        ([None] * 10, Take(1, 1)),
+        (["failed"], False),
+        (["failed", "failed"], True),
+        ([None, f"{DEAD}: silent", "interrupted by the keyboard"], False),
+        ([None] * (MAX_DEATHS - 1) + ["interrupted by the keyboard"] * 9, False),
+        ([None] * MAX_DEATHS, True),
     ],
 )
-def test_failures_and_deaths(reasons: list[str | None], taken: Take) -> None:
+def test_failures_and_deaths(reasons: list[str | None], out: bool) -> None:
     failed = [Fact(n, FAIL, ONE, reason=reason) for n, reason in enumerate(reasons, 1)]
     board = begun(*failed, asking(20), max_tries=2)
-    assert next_move(board, 20) == taken
+    assert next_move(board, 20) == Take(1, 1)  # others come first
+    assert (Take(1, 0) not in board.unsettled()) == out
 
 
 def test_pruned_cells_are_left_out() -> None:
@@ -109,7 +117,7 @@ def test_of_two_measurements_the_earlier_trial_counts() -> None:
 
 
 def test_level_one_does_not_wait_for_the_empty_cell() -> None:
-    board = Board(SPACE)
+    board = empty_board()
     board.update([asking(0), asking(1)])
     assert [next_move(board, n) for n in (0, 1)] == [
         MakePlan(0),
@@ -175,7 +183,7 @@ def test_waves_follow_each_other_within_a_level() -> None:
     pilot = plan_of(2, deep, role="pilot")
     board = begun(*done(), Fact(50, COMPLETE, deep, 0.5, 1.0, plans=(carried(2, pilot),)))
     board.update([asking(51)])
-    assert board.next_level == (2, 1)
+    assert board.upcoming == (2, 1)
     assert next_move(board, 51) == MakePlan(3)
 
 
@@ -232,7 +240,7 @@ def test_stale_views_and_deaths_lose_nothing_and_train_nothing_twice(seed: int) 
     deaths: Counter[Cell] = Counter()
 
     def look(own: int) -> Board:
-        board = Board(SPACE)
+        board = empty_board()
         board.update(storage.values())
         return board
 

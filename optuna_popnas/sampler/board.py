@@ -1,0 +1,421 @@
+"""The state of a search, folded from the facts of its trials."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable
+from itertools import chain
+from itertools import islice
+from typing import NamedTuple
+
+from optuna.trial import TrialState
+
+from optuna_popnas.sampler.facts import Claim
+from optuna_popnas.sampler.facts import DEAD
+from optuna_popnas.sampler.facts import Fact
+from optuna_popnas.sampler.liveness import machine_of
+from optuna_popnas.sampler.liveness import Me
+from optuna_popnas.sampler.setup import is_extension
+from optuna_popnas.sampler.setup import Setup
+from optuna_popnas.sampler.setup import setup_from_json
+from optuna_popnas.sampler.stored_plans import choose_plan
+from optuna_popnas.sampler.stored_plans import PlanJSON
+from optuna_popnas.search import next_wave
+from optuna_popnas.search import Observation
+from optuna_popnas.search import Plan
+from optuna_popnas.search import Running
+from optuna_popnas.space import Cell
+from optuna_popnas.space import CellBatch
+
+
+MAX_DEATHS = 5  # a cell that takes its process down so often is left out
+
+
+class Take(NamedTuple):
+    """Claim this cell."""
+
+    plan: int
+    place: int
+
+
+class Slot(NamedTuple):
+    """One training that is wanted: a cell, and how many others of it were planned before."""
+
+    key: Hashable
+    repeat: int
+
+
+class Upcoming(NamedTuple):
+    """The plan that comes next; level -1 where plans are not of a level."""
+
+    level: int
+    wave: int
+
+    def __str__(self) -> str:
+        return f"wave {self.wave}" if self.level < 0 else f"level {self.level}"
+
+
+class Board:
+    """The state of a search, folded from the facts of its trials.
+
+    Args:
+        goal: What is searched: the setup of the study, or a larger one that goes on from it.
+    """
+
+    def __init__(self, goal: Setup) -> None:
+        self.goal = goal
+        self.space = goal.space
+        self.adaptive = goal.settings["mode"] == "adaptive"
+        self.plans: tuple[Plan, ...] = ()
+        self.done: dict[Slot, Fact] = {}
+        self.open: dict[int, Fact] = {}
+        self.spent = 0.0  # seconds of the trials that have ended
+        self.devices: set[str] = set()  # whose seconds are not converted
+        self.foreign = 0  # finished trials whose cells are not of the space
+        self._exact = goal.settings["mode"] == "popnas-v1"
+        self._max_tries: int = goal.settings["max_tries"]
+        self._setups: list[Setup] = []  # in force at each plan
+        self._failures: dict[Slot, Counter[str]] = defaultdict(Counter)
+        self._deaths: Counter[Slot] = Counter()
+        self._attempts: Counter[Slot] = Counter()
+        self._left_out: set[Slot] = set()
+        self._out: dict[Slot, Cell] = {}
+        self._machines: set[str] = set()
+        self._settled: set[int] = set()
+        self._fallen_leaders: dict[int, set[int]] = defaultdict(set)
+        self._carried: dict[int, dict[int, PlanJSON]] = defaultdict(dict)
+        self._carriers: list[int] = []
+        self._slots: list[tuple[Slot, ...]] = []  # of each plan
+        self._planned: Counter[Hashable] = Counter()
+        self._keys: dict[Cell, Hashable] = {}
+        self._holders: dict[Slot, set[int]] = {}
+        self._observed: list[tuple[int, Observation]] = []
+        # Cells that are neither measured nor out of tries, in plan order; those that some trial
+        # has ended without a measurement come after the others.
+        self._needed: dict[Take, Slot] = {}
+        self._again: dict[Take, Slot] = {}
+        self._spare: dict[Take, Slot] = {}
+        self._places: dict[Slot, list[Take]] = {}
+
+    # Folding -----------------------------------------------------------------------------
+
+    def update(self, facts: Iterable[Fact]) -> None:
+        """Take in the facts of all trials that are open or have finished since the last time."""
+        self.open = {}
+        changed: list[int] = []
+        facts = list(facts)
+        # All at once: one by one takes a second for a thousand cells. Claims are of this space.
+        claims = {fact.claim.cell for fact in facts if fact.claim is not None}
+        self._keys_of([cell for cell in claims if cell not in self._keys])
+        for fact in facts:
+            if fact.claim is not None:
+                self._machines.add(machine_of(fact.claim.process))
+            if fact.state == TrialState.RUNNING:
+                self.open[fact.number] = fact
+            elif fact.state.is_finished() and fact.number not in self._settled:
+                self._settled.add(fact.number)
+                self._settle(fact)
+            for number, data in fact.plans:
+                if fact.number not in self._carried[number]:
+                    self._carried[number][fact.number] = data
+                    changed.append(number)
+        if changed:
+            self._read_plans(min(changed))
+        self._holders = {}
+        for fact in self.open.values():
+            slot = self.slot(fact)
+            if slot is not None:
+                self._holders.setdefault(slot, set()).add(fact.number)
+
+    def slot(self, fact: Fact) -> Slot | None:
+        """Return what a trial trains, None if it has no cell of the space."""
+        if fact.cell is None:
+            return None
+        key = self._key(fact.cell)
+        return None if key is None else Slot(key, 0 if fact.claim is None else fact.claim.repeat)
+
+    def _settle(self, fact: Fact) -> None:
+        if fact.lead is not None and fact.state == TrialState.FAIL:
+            self._fallen_leaders[fact.lead].add(fact.number)
+        slot = self.slot(fact)
+        if slot is None:
+            self.foreign += fact.cell is not None
+            return
+        if fact.claim is not None and self._key(fact.claim.cell) != slot.key:
+            slot = Slot(slot.key, 0)  # something else was trained than what was claimed
+        if not (fact.reason or "").startswith(DEAD):
+            whole = fact.state == TrialState.COMPLETE and fact.seconds is not None
+            self.spent += (fact.seconds or 0.0) if whole else fact.spent
+        if fact.device is not None and fact.state == TrialState.COMPLETE:
+            self.devices.add(fact.device)
+        if fact.is_valid:
+            self._measure(fact, slot)
+        else:
+            self._count(fact, slot)
+        if slot in self.done or self.is_out(slot):
+            if slot not in self.done and fact.cell is not None:
+                self._out[slot] = fact.cell
+            for take in self._places.pop(slot, ()):
+                for places in (self._needed, self._again, self._spare):
+                    places.pop(take, None)
+        elif slot in self._places:
+            for take in self._places[slot]:
+                if self._needed.pop(take, None) is not None:
+                    self._again[take] = slot
+
+    def _measure(self, fact: Fact, slot: Slot) -> None:
+        earlier = self.done.get(slot)
+        if earlier is not None:
+            if earlier.number < fact.number:
+                return
+            self._observed = [item for item in self._observed if item[0] != earlier.number]
+        assert fact.cell is not None and fact.accuracy is not None
+        self.done[slot] = fact
+        seen = Observation(
+            fact.cell, fact.accuracy, fact.seconds, fact.others, fact.curve, slot.repeat
+        )
+        insort(self._observed, (fact.number, seen), key=lambda item: item[0])
+
+    def _count(self, fact: Fact, slot: Slot) -> None:
+        self._attempts[slot] += 1
+        if fact.state == TrialState.PRUNED:
+            self._left_out.add(slot)
+        elif not fact.is_blameless:
+            self._failures[slot][fact.seat or ""] += 1
+        elif fact.reason is None or fact.reason.startswith(DEAD):
+            self._deaths[slot] += 1
+
+    def _read_plans(self, first: int) -> None:
+        """Read plans from this number on; if one was replaced, list all cells anew."""
+        known = len(self.plans)
+        plans, setups, carriers = list(self.plans), self._setups, self._carriers
+        for number in range(min(first, known), known):
+            if choose_plan(self._carried[number]) != carriers[number]:
+                del plans[number:], setups[number:], carriers[number:]
+                self._slots, self._planned = [], Counter()
+                self._needed, self._again, self._spare, self._places = {}, {}, {}, {}
+                break
+        while len(plans) in self._carried:
+            number = len(plans)
+            carrier = choose_plan(self._carried[number])
+            data = self._carried[number][carrier]
+            if "setup" in data:
+                setups.append(setup_from_json(data["setup"]))
+            elif setups:
+                setups.append(setups[-1])
+            else:
+                setups.append(self.goal)
+            plans.append(Plan.from_json(data["plan"], setups[-1].space))
+            carriers.append(carrier)
+        self.plans = tuple(plans)
+        for number in range(len(self._slots), len(plans)):
+            self._list_places(number)
+
+    def _list_places(self, number: int) -> None:
+        """List the cells of a plan that are not settled."""
+        planned_cells = self.plans[number].cells
+        slots = []
+        self._spare = {}
+        for place, (planned, key) in enumerate(
+            zip(planned_cells, self._keys_of([planned.cell for planned in planned_cells]))
+        ):
+            repeat = self._planned[key] if planned.role == "repeat" else 0
+            self._planned[key] += 1
+            slot = Slot(key, repeat)
+            slots.append(slot)
+            if slot in self.done or self.is_out(slot):
+                continue
+            take = Take(number, place)
+            self._places.setdefault(slot, []).append(take)
+            if planned.role == "reserve":
+                self._spare[take] = slot
+            elif self._attempts[slot]:
+                self._again[take] = slot
+            else:
+                self._needed[take] = slot
+        self._slots.append(tuple(slots))
+
+    def _key(self, cell: Cell) -> Hashable | None:
+        """Return what equivalent cells have in common; None of a cell that is not of the space."""
+        if cell not in self._keys:
+            self._keys_of([cell])
+        return self._keys[cell]
+
+    def _keys_of(self, cells: list[Cell]) -> list[Hashable]:
+        new = [cell for cell in cells if cell not in self._keys]
+        own = [cell for cell in new if cell in self.space]
+        keys = own if self._exact else CellBatch.from_cells(self.space, own).keys.tolist()
+        self._keys.update(dict.fromkeys(new))
+        self._keys.update(zip(own, keys))
+        return [self._keys[cell] for cell in cells]
+
+    # Questions ---------------------------------------------------------------------------
+
+    def is_out(self, slot: Slot) -> bool:
+        """Whether a cell is not to be tried again.
+
+        A cell that has failed on one of several machines only is tried twice as often: the
+        machine may be to blame.
+        """
+        if slot in self._left_out or self._deaths[slot] >= MAX_DEATHS:
+            return True
+        seats = self._failures.get(slot)
+        if not seats:
+            return False
+        tries = sum(seats.values())
+        one = len({machine_of(seat) for seat in seats}) == 1 < len(self._machines)
+        return tries >= self._max_tries * (2 if one else 1)
+
+    @property
+    def all_settled(self) -> bool:
+        """Whether every planned cell is measured or out of tries, but for reserves."""
+        return not self._needed and not self._again
+
+    def unsettled(self) -> list[Take]:
+        """Return the cells that are neither measured nor out of tries, but for reserves."""
+        return [*self._needed, *self._again]
+
+    def _queue(self) -> Iterable[tuple[Take, Slot]]:
+        again = sorted(self._again.items(), key=lambda item: (self._attempts[item[1]], item[0]))
+        return chain(self._needed.items(), again)
+
+    def free(self, rank: int, *, reserve: bool = False, but: Collection[Slot] = ()) -> Take | None:
+        """Return the free cell of this rank, None if there are not so many.
+
+        Args:
+            rank: From 0, in plan order, failed ones last.
+            reserve: Look in the last plan's reserve instead.
+            but: Cells that are not for this worker.
+        """
+        queue = self._spare.items() if reserve else self._queue()
+        free = (take for take, slot in queue if slot not in self._holders and slot not in but)
+        return next(islice(free, rank, None), None)
+
+    def count_free(self) -> int:
+        """Return how many cells are neither settled nor held."""
+        return sum(slot not in self._holders for _, slot in self._queue())
+
+    def left_to_others(self, seat: str | None) -> set[Slot]:
+        """Return the free cells that have failed here more often than with another who is here."""
+        present = {fact.seat for fact in self.open.values() if fact.seat and fact.seat != seat}
+        if not present or seat is None:
+            return set()
+        return {
+            slot
+            for slot in self._again.values()
+            if slot not in self._holders
+            and slot in self._failures
+            and self._failures[slot][seat] > min(self._failures[slot][name] for name in present)
+        }
+
+    def holders(self, take: Take) -> set[int]:
+        """Return the running trials that train this cell."""
+        return self._holders.get(self._slots[take.plan][take.place], set())
+
+    def rivals(self, number: int) -> bool:
+        """Whether the cell of this trial is measured or claimed by another trial, too."""
+        slot = self.slot(self.open[number])
+        return slot is not None and (slot in self.done or len(self._holders[slot]) > 1)
+
+    def is_taken(self, fact: Fact) -> bool:
+        """Whether the cell of this trial is measured, or that of a running one."""
+        slot = self.slot(fact)
+        return slot is not None and (slot in self.done or slot in self._holders)
+
+    def claim(self, take: Take, number: int, me: Me, waited: float) -> Claim:
+        """Return a claim of a cell.
+
+        Args:
+            take: The cell.
+            number: Number of the trial that claims it.
+            me: Who runs the trial.
+            waited: Seconds that the trial waited for a cell.
+        """
+        plan, slot = self.plans[take.plan], self._slots[take.plan][take.place]
+        planned = plan.cells[take.place]
+        return Claim(
+            cell=planned.cell,
+            level=len(planned.cell),
+            wave=plan.wave,
+            role=planned.role,
+            predicted_accuracy=planned.accuracy,
+            predicted_seconds=planned.seconds,
+            attempt=self._attempts[slot] + 1,
+            waited_seconds=round(waited, 3),
+            worker=me.worker,
+            process=me.process,
+            plan=take.plan,
+            place=take.place,
+            repeat=slot.repeat,
+            seat=me.seat,
+            trial=number,
+        )
+
+    def cell(self, take: Take) -> Cell:
+        """Return the cell at a place of a plan."""
+        return self.plans[take.plan].cells[take.place].cell
+
+    def fallen_leaders(self, plan: int) -> list[int]:
+        """Return the failed trials that were making this plan."""
+        return sorted(self._fallen_leaders[plan])
+
+    def leaders(self, plan: int) -> list[int]:
+        """Return the running trials that are making this plan."""
+        return [
+            fact.number
+            for fact in self.open.values()
+            if fact.lead == plan and fact.cell is None  # a trial that trains makes no plan
+        ]
+
+    @property
+    def grows(self) -> bool:
+        """Whether the last plan was made for a smaller search than this one."""
+        return bool(self._setups) and is_extension(
+            self._setups[-1], self.space, self.goal.settings
+        )
+
+    @property
+    def upcoming(self) -> Upcoming | None:
+        """The plan after the last one; None if there is none."""
+        if self.adaptive:
+            ended = bool(self.plans) and not self.plans[-1].cells and not self.grows
+            return None if ended else Upcoming(-1, len(self.plans))
+        if self.grows:
+            old = self._setups[-1].settings
+            wider = any(
+                self.goal.settings[name] > old[name]
+                for name in ("max_children", "max_exploration_children")
+            )
+            level = 2 if wider else self.plans[-1].level + bool(self.plans[-1].cells)
+            if level <= self.space.max_blocks:
+                return Upcoming(level, sum(plan.level == level for plan in self.plans))
+        wave = next_wave(self.plans, self.space)
+        return None if wave is None else Upcoming(*wave)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the search has ended."""
+        return bool(self.plans) and self.upcoming is None and self.all_settled
+
+    def left_out(self) -> list[Cell]:
+        """Return the planned cells that are not to be tried again."""
+        return list(self._out.values())
+
+    def observations(self) -> list[Observation]:
+        """Return the measured cells by trial number."""
+        return [seen for _, seen in self._observed]
+
+    def running(self) -> list[Running]:
+        """Return the cells that are dealt or planned but not measured."""
+        found = []
+        for slot, take in {slot: take for take, slot in self._queue()}.items():
+            planned = self.plans[take.plan].cells[take.place]
+            found.append(Running(planned.cell, planned.seconds, slot.repeat))
+        known = {self._slots[take.plan][take.place] for take in self.unsettled()}
+        for fact in self.open.values():
+            own = self.slot(fact)
+            if own is not None and fact.cell is not None and own not in known:
+                found.append(Running(fact.cell, None, own.repeat))
+        return found

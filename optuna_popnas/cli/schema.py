@@ -49,8 +49,9 @@ class StudySettings:
             if left out.
         seed: Seed of the search, of the split of the data and of the trainings.
         dashboard: Whether optuna-dashboard gets note and figures, once a level.
-        artifacts: Folder for drawings and learning curves of front cells, for
-            ``optuna-dashboard --artifact-dir``; none are written if left out.
+        artifacts: Folder for drawings and learning curves of all trials, for
+            ``optuna-dashboard --artifact-dir``; none for none. It is made where optuna-dashboard
+            is installed.
         normalize_seconds: Convert the seconds of each worker to the device of the first trial, by
             timing two small cells; for machines that are not alike.
         timeout: Seconds after which no new training is begun; the same command goes on later.
@@ -62,7 +63,7 @@ class StudySettings:
     device: str | None = None
     seed: int = 0
     dashboard: bool = True
-    artifacts: str | None = None
+    artifacts: str | None = "artifacts"
     timeout: float | None = None
     normalize_seconds: bool = False
 

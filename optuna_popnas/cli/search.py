@@ -162,7 +162,7 @@ def _keep(
         )
         return only_watch(study, error.process)
     if settings.study.dashboard:
-        refresh_dashboard(study, settings.study.artifacts)
+        refresh_dashboard(study)
     return code
 
 

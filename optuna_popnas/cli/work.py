@@ -14,6 +14,7 @@ from optuna_popnas.cli.errors import ConfigError
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.artifacts import FileSystemArtifactStore
 
     from optuna_popnas.networks import NetworkConfig
     from optuna_popnas.objective import TrainingObjective
@@ -48,10 +49,16 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
     data, objective = prepare(settings)
     study.sampler = make_sampler(settings, data, objective)
     callbacks: list[Any] = [StopAfterFailures()]
-    if settings.study.dashboard:
-        callbacks.append(dashboard_callback(settings.study.artifacts))
+    trained: Callable[[optuna.Trial], Any] = objective
+    if settings.study.dashboard and find_spec("optuna_dashboard") is not None:
+        from optuna_popnas.visualization import DashboardCallback
+        from optuna_popnas.visualization import with_pictures
+
+        callbacks.append(DashboardCallback())
+        if settings.study.artifacts is not None:
+            trained = with_pictures(objective, _artifact_store(settings.study.artifacts))
     optimize_steadily(
-        study, objective, callbacks=callbacks, catch=(Exception,), timeout=settings.study.timeout
+        study, trained, callbacks=callbacks, catch=(Exception,), timeout=settings.study.timeout
     )
     return 0
 
@@ -156,29 +163,29 @@ def cost_function(
     return cost
 
 
-def dashboard_callback(artifacts: str | None) -> Callable[..., None]:
-    """Return what refreshes the dashboard; does nothing where it is not installed."""
-    if find_spec("optuna_dashboard") is None:
-        return lambda study, trial: None
-    from optuna_popnas.visualization import DashboardCallback
-
-    return DashboardCallback(_artifact_store(artifacts))
-
-
-def refresh_dashboard(study: optuna.Study, artifacts: str | None) -> None:
+def refresh_dashboard(study: optuna.Study) -> None:
     """Refresh the dashboard after the workers have ended, however they ended."""
     if find_spec("optuna_dashboard") is not None:
         from optuna_popnas.visualization import update_dashboard
 
-        update_dashboard(study, _artifact_store(artifacts))
+        update_dashboard(study)
 
 
-def _artifact_store(folder: str | None) -> Any:
-    if folder is None:
-        return None
+def _artifact_store(folder: str) -> FileSystemArtifactStore:
+    """Return the store of a folder, which is made.
+
+    Raises:
+        ConfigError: It cannot be made.
+    """
     from optuna.artifacts import FileSystemArtifactStore
 
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"`study.artifacts` must be a folder that can be made, but got {folder!r}: "
+            f"{error.strerror}. Name another one, or none."
+        ) from error
     return FileSystemArtifactStore(folder)
 
 

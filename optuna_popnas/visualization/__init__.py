@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna_popnas.visualization.drawing.cell_drawing import draw_cell
     from optuna_popnas.visualization.drawing.cell_drawing import draw_cells
     from optuna_popnas.visualization.drawing.network_drawing import draw_network
+    from optuna_popnas.visualization.effects import plot_operator_effects
     from optuna_popnas.visualization.hypervolume import plot_hypervolume
     from optuna_popnas.visualization.learning_curves import plot_learning_curves
     from optuna_popnas.visualization.levels import plot_levels
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from optuna_popnas.visualization.predictions import plot_predictions
     from optuna_popnas.visualization.time_model import plot_time_importance
     from optuna_popnas.visualization.time_model import plot_time_shap
+    from optuna_popnas.visualization.trial_pictures import with_pictures
     from optuna_popnas.visualization.usage import plot_usage
     from optuna_popnas.visualization.workers import plot_workers
 
@@ -43,6 +45,7 @@ _HOMES = {
     "plot_hypervolume": "hypervolume",
     "plot_learning_curves": "learning_curves",
     "plot_levels": "levels",
+    "plot_operator_effects": "effects",
     "plot_operators": "operators",
     "plot_pareto_front": "pareto_front",
     "plot_predicted_front": "planned",
@@ -53,6 +56,7 @@ _HOMES = {
     "plot_workers": "workers",
     "report": "page.report",
     "update_dashboard": "dashboard",
+    "with_pictures": "trial_pictures",
 }
 
 __all__ = [
@@ -66,6 +70,7 @@ __all__ = [
     "plot_hypervolume",
     "plot_learning_curves",
     "plot_levels",
+    "plot_operator_effects",
     "plot_operators",
     "plot_pareto_front",
     "plot_predicted_front",
@@ -76,6 +81,7 @@ __all__ = [
     "plot_workers",
     "report",
     "update_dashboard",
+    "with_pictures",
 ]
 
 

@@ -9,10 +9,10 @@ from optuna.artifacts import FileSystemArtifactStore
 import pytest
 
 import optuna_popnas as popnas
-from optuna_popnas import visualization
 from optuna_popnas.study import view_study
 from optuna_popnas.visualization import DashboardCallback
 from optuna_popnas.visualization import update_dashboard
+from optuna_popnas.visualization import with_pictures
 from tests.visualization.made_up import make_sampler
 from tests.visualization.made_up import objective_of
 from tests.visualization.made_up import OPERATORS
@@ -69,29 +69,25 @@ def test_own_notes_are_kept(study: optuna.Study) -> None:
     assert note.count("The search is finished") == 1
 
 
-def test_artifacts_of_front_trials(study: optuna.Study, tmp_path: Path) -> None:
+def test_every_trial_has_its_cell_and_its_curve(tmp_path: Path) -> None:
     store = FileSystemArtifactStore(str(_folder(tmp_path)))
-    update_dashboard(study, store)
-    front = view_study(study).front
-    names = [meta["filename"] for meta in artifacts(study, front[0].number)]
-    number = front[0].number
-    assert sorted(names) == [f"cell-{number}.svg", f"learning-curve-{number}.svg"]
-    for meta in artifacts(study, number):
-        with store.open_reader(meta["artifact_id"]) as file:
-            assert b"<svg" in file.read()
-    off_front = next(t.number for t in view_study(study).complete if t not in front)
-    assert artifacts(study, off_front) == []
+    space = popnas.SearchSpace(OPERATORS, max_blocks=1)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=make_sampler(space))
+    study.optimize(with_pictures(objective_of(space), store))
+    for trial in study.trials:
+        names = [meta["filename"] for meta in artifacts(study, trial.number)]
+        assert sorted(names) == [f"cell-{trial.number}.svg", f"learning-curve-{trial.number}.svg"]
+        for meta in artifacts(study, trial.number):
+            with store.open_reader(meta["artifact_id"]) as file:
+                assert b"<svg" in file.read()
 
 
-def test_artifacts_leave_with_the_front(study: optuna.Study, tmp_path: Path) -> None:
-    folder = _folder(tmp_path)
-    store = FileSystemArtifactStore(str(folder))
-    front = view_study(study).front[:5]
-    visualization.dashboard.save_artifacts(study, front, store)
-    assert len(list(folder.iterdir())) == 2 * len(front)
-    visualization.dashboard.save_artifacts(study, front[1:], store)
-    assert artifacts(study, front[0].number) == []
-    assert len(list(folder.iterdir())) == 2 * len(front[1:])
+def test_pictures_that_cannot_be_written_cost_no_training(tmp_path: Path) -> None:
+    store = FileSystemArtifactStore(str(tmp_path / "missing"))
+    space = popnas.SearchSpace(OPERATORS, max_blocks=1)
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.optimize(with_pictures(objective_of(space), store), n_trials=2)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 2
 
 
 def test_once_a_level_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,9 +96,9 @@ def test_once_a_level_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     real = dashboard.update_dashboard
 
-    def counting(study: optuna.Study, store: Any = None) -> None:
+    def counting(study: optuna.Study) -> None:
         calls.append(len(study.trials))
-        real(study, store)
+        real(study)
 
     monkeypatch.setattr(dashboard, "update_dashboard", counting)
     space = popnas.SearchSpace(OPERATORS, max_blocks=2)
@@ -119,9 +115,9 @@ def test_the_end_is_told_once_by_several_workers(monkeypatch: pytest.MonkeyPatch
     states = []
     real = dashboard.update_dashboard
 
-    def counting(study: optuna.Study, store: Any = None) -> None:
+    def counting(study: optuna.Study) -> None:
         states.append(view_study(study).done)
-        real(study, store)
+        real(study)
 
     monkeypatch.setattr(dashboard, "update_dashboard", counting)
     space = popnas.SearchSpace(OPERATORS, max_blocks=1)
@@ -136,7 +132,7 @@ def test_a_broken_dashboard_does_not_end_the_search(
 ) -> None:
     from optuna_popnas.visualization import dashboard
 
-    def broken(study: optuna.Study, store: Any = None) -> None:
+    def broken(study: optuna.Study) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(dashboard, "update_dashboard", broken)

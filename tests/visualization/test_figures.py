@@ -15,6 +15,8 @@ from optuna_popnas import visualization
 from optuna_popnas.space import Cell
 from optuna_popnas.study import view_study
 from optuna_popnas.visualization.comparison import _get_comparison_info
+from optuna_popnas.visualization.correlation import _get_correlation_info
+from optuna_popnas.visualization.effects import _get_effects_info
 from optuna_popnas.visualization.hypervolume import _get_hypervolume_info
 from optuna_popnas.visualization.learning_curves import _get_learning_curves_info
 from optuna_popnas.visualization.levels import _get_levels_info
@@ -39,6 +41,7 @@ FIGURES = [
         ("plot_learning_curves", ()),
         ("plot_levels", ()),
         ("plot_operators", ()),
+        ("plot_feature_correlation", ()),
         ("plot_pareto_front", ()),
         ("plot_predicted_front", ()),
         ("plot_predictions", ("accuracy",)),
@@ -232,3 +235,25 @@ def test_views_are_read_once(finished: optuna.Study) -> None:
     assert view_study(view) is view
     expected = visualization.plot_levels(finished).to_json()
     assert visualization.plot_levels(view).to_json() == expected
+
+
+def test_effects_are_those_of_the_models_that_planned(finished: optuna.Study) -> None:
+    view = view_study(finished)
+    assert _get_effects_info(view) == ()  # made-up models: not known by their names
+    settings = {**view.settings, "accuracy_predictor": "default", "time_predictor": "default"}
+    found = {part.target: part for part in _get_effects_info(view._replace(settings=settings))}
+    assert found["accuracy"].model == "GaussianProcessAccuracyPredictor"
+    assert found["seconds"].model == "AdditiveTimePredictor"
+    for part in found.values():
+        effects = dict(zip(part.operators, part.effects))
+        assert abs(part.effects.mean()) < 1e-6
+        assert max(effects, key=effects.get) == "3x3 conv"  # the one with the most work
+    none = {**settings, "accuracy_predictor": "LSTMAccuracyPredictor(epochs=3)", "mode": "pnas"}
+    assert _get_effects_info(view._replace(settings=none)) == ()
+
+
+def test_correlations(finished: optuna.Study) -> None:
+    info = _get_correlation_info(finished)
+    assert info.names[-1] == "seconds" and "cells" in info.names
+    assert np.allclose(info.matrix, info.matrix.T) and np.allclose(np.diag(info.matrix), 1)
+    assert info.matrix[info.names.index("OP score"), -1] > 0.8

@@ -279,6 +279,7 @@ def network(view: StudyView) -> dict[str, Any]:
 
 def figures(view: StudyView, sheet: FigureSheet) -> dict[str, list[PageFigure]]:
     """Return the figures by section; their data are collected on the sheet."""
+    from optuna_popnas.visualization import effects
     from optuna_popnas.visualization import hypervolume
     from optuna_popnas.visualization import learning_curves
     from optuna_popnas.visualization import levels
@@ -290,6 +291,8 @@ def figures(view: StudyView, sheet: FigureSheet) -> dict[str, list[PageFigure]]:
     from optuna_popnas.visualization import usage
     from optuna_popnas.visualization import workers
 
+    # The figures of the model that planned.
+    catboost = str(view.settings.get("time_predictor")).startswith("CatBoost")
     deep = [level for level in view.levels if level >= 2][-2:]
     found = {
         "how": [
@@ -308,7 +311,8 @@ def figures(view: StudyView, sheet: FigureSheet) -> dict[str, list[PageFigure]]:
         "made": [
             operators.plot_operators(view),
             *(usage.plot_usage(view, level) for level in deep),
-            *time_model.time_model_figures(view),
+            effects.plot_operator_effects(view),
+            *(time_model.time_model_figures(view) if catboost else ()),
         ],
     }
     return {name: [sheet.add(figure) for figure in group] for name, group in found.items()}

@@ -21,6 +21,7 @@ from optuna_popnas.space import SearchSpace
 if TYPE_CHECKING:
     from optuna_popnas.networks import build_network
     from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.objective import retrain
     from optuna_popnas.objective import TrainingObjective
     from optuna_popnas.objective import Watch
     from optuna_popnas.sampler import POPNASSampler
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from optuna_popnas.training import export
     from optuna_popnas.training import load_dataset
     from optuna_popnas.training import MachineConfig
-    from optuna_popnas.training import retrain
     from optuna_popnas.training import train_cell
     from optuna_popnas.training import TrainingConfig
     from optuna_popnas.visualization import report
@@ -44,7 +44,7 @@ _LAZY = {
     "export": "training",
     "load_dataset": "training",
     "report": "visualization",
-    "retrain": "training",
+    "retrain": "objective",
     "select": "study",
     "train_cell": "training",
 }

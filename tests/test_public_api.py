@@ -48,7 +48,7 @@ ARROWS = {
     "predictors": {"networks"},  # costs as features, computed without PyTorch
     "search": {"predictors"},
     "networks": set(),
-    "training": {"networks", "sampler", "search"},
+    "training": {"networks"},
     "objective": {"training", "networks", "study", "sampler", "search"},
     "study": {"predictors", "sampler", "search"},
     "sampler": {"search", "predictors", "networks"},

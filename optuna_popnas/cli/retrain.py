@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from json import dumps
 from pathlib import Path
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import optuna
 
     from optuna_popnas.training import TrainedModel
-    from optuna_popnas.training import TrainingConfig
 
 
 #: Where a model's folder says which data it was trained on.
@@ -45,6 +45,8 @@ def run(
     cell: str | None = None,
     limits: dict[str, float] | None = None,
     parameters: tuple[int, int] | None = None,
+    candidates: int = 1,
+    hours: float | None = None,
     output: str = "model",
     all_images: bool = False,
     restart: bool = False,
@@ -66,6 +68,9 @@ def run(
         cell: This cell; needs no study, but ``--data``.
         limits: Select among trials within limits, such as parameters=1e6,seconds=30.
         parameters: Choose filters and normal cells so that the network has LOW,HIGH parameters.
+        candidates: Train so many of the study's most accurate cells briefly, and the best one to
+            the end.
+        hours: Take the most epochs that this time allows, estimated from a few steps.
         output: Folder of the model.
         all_images: Train on validation images too.
         restart: Begin again, whatever checkpoint is in the folder.
@@ -87,21 +92,38 @@ def run(
 
     from optuna_popnas.cli.work import load_data
     from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.objective.final import candidate_cells
     from optuna_popnas.training import MachineConfig
-    from optuna_popnas.training import retrain
     from optuna_popnas.training import TrainingConfig
+    from optuna_popnas.training.candidates import affordable_epochs
+    from optuna_popnas.training.candidates import retrain_best
 
     training = settings.build("training", TrainingConfig)
-    print(f"Training: {used_settings(training)}", file=sys.stderr)
+    network = settings.build("network", NetworkConfig)
+    machine = settings.build("machine", partial(MachineConfig, threads=None))
+    cells = [chosen] if found is None else candidate_cells(found, chosen, candidates)
     data = load_data(settings)
-    bar = _Bar(training.epochs)
-    try:
-        model = retrain(
+    if hours is not None:
+        epochs = affordable_epochs(
             chosen,
             data,
-            network=settings.build("network", NetworkConfig),
+            3600 * hours,
+            candidates=len(cells),
+            network=network,
             training=training,
-            machine=settings.build("machine", partial(MachineConfig, threads=None)),
+            machine=machine,
+            device=device,
+        )
+        training = replace(training, epochs=epochs)
+    print(f"Training: {training.describe()}", file=sys.stderr)
+    bar = _Bar(training.epochs)
+    try:
+        model = retrain_best(
+            cells,
+            data,
+            network=network,
+            training=training,
+            machine=machine,
             parameters=parameters,
             folder=output,
             resume=not restart,
@@ -195,15 +217,6 @@ def describe(model: TrainedModel) -> str:
         if value is not None:
             lines.append(f"{words}: {value:.4f}" if "accuracy" in key else f"{words}: {value:.1f}")
     return "\n".join(lines)
-
-
-def used_settings(training: TrainingConfig) -> str:
-    """Return the settings of a training in one line: epochs, and what is not the thesis'."""
-    from optuna_popnas.training import TrainingConfig
-
-    usual = TrainingConfig().to_dict()
-    changed = {k: v for k, v in training.to_dict().items() if v != usual[k] or k == "epochs"}
-    return ", ".join(f"{name} {value}" for name, value in changed.items())
 
 
 class _Bar:

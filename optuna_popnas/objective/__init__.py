@@ -9,6 +9,7 @@ from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from optuna_popnas.objective.confirmation import confirm
+    from optuna_popnas.objective.final import retrain
     from optuna_popnas.objective.training_objective import TrainingObjective
     from optuna_popnas.objective.watching import Watch
 
@@ -16,9 +17,10 @@ _LAZY = {
     "TrainingObjective": "training_objective",
     "Watch": "watching",
     "confirm": "confirmation",
+    "retrain": "final",
 }
 
-__all__ = ["TrainingObjective", "Watch", "confirm"]
+__all__ = ["TrainingObjective", "Watch", "confirm", "retrain"]
 
 
 def __getattr__(name: str) -> Any:

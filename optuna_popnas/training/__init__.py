@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from optuna_popnas.training.exporting import export
     from optuna_popnas.training.model import load_model
     from optuna_popnas.training.model import TrainedModel
-    from optuna_popnas.training.retraining import retrain
     from optuna_popnas.training.trainer import train_cell
     from optuna_popnas.training.trainer import TrainingResult
 
@@ -27,7 +26,6 @@ _LAZY = {
     "export": "exporting",
     "load_dataset": "data.load",
     "load_model": "model",
-    "retrain": "retraining",
     "train_cell": "trainer",
 }
 
@@ -40,7 +38,6 @@ __all__ = [
     "export",
     "load_dataset",
     "load_model",
-    "retrain",
     "train_cell",
 ]
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 import json
 import os
 from pathlib import Path
+import secrets
 from typing import Any
 
 from safetensors import safe_open
@@ -34,9 +35,11 @@ def replacing(path: Path, what: str) -> Iterator[Path]:
     Raises:
         OSError: It cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Nobody can foresee the name, and what is there already is not followed.
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield part
         with open(part, "rb+") as file:
             os.fsync(file.fileno())

@@ -209,6 +209,12 @@ class TrainingConfig:
             return self.batch_norm
         return "running" if self.epochs * steps_per_epoch >= _RUNNING_FROM else "epoch"
 
+    def describe(self) -> str:
+        """Return the epochs, and what is not the thesis' way, in one line."""
+        usual = TrainingConfig().to_dict()
+        values = self.to_dict().items()
+        return ", ".join(f"{k} {v}" for k, v in values if v != usual[k] or k == "epochs")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values; :meth:`from_dict` is the inverse."""
         values = asdict(self)

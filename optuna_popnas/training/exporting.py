@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import copy
+import io
 from pathlib import Path
 from typing import Any, NamedTuple
 import warnings
@@ -18,6 +19,7 @@ from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.model import load_model
 from optuna_popnas.training.model import to_floats
 from optuna_popnas.training.model import TrainedModel
+from optuna_popnas.training.readme import card_text
 
 
 FORMATS = ("safetensors", "pt2", "onnx")
@@ -32,7 +34,7 @@ class Export(NamedTuple):
     """What :func:`export` wrote.
 
     Attributes:
-        files: Format (``"safetensors"``, ``"json"``, ``"pt2"``, ``"onnx"``) -> file.
+        files: Format (``"safetensors"``, ``"json"``, ``"pt2"``, ``"onnx"``, ``"readme"``) -> file.
         checked: How many real images the files were checked on.
         difference: ``"pt2"`` and ``"onnx"`` -> largest difference of its logits to PyTorch's.
     """
@@ -60,7 +62,8 @@ def export(
         model: What :func:`~optuna_popnas.training.retraining.retrain` returned, or the folder or
             file in which a model was saved.
         folder: Where the files go: ``<name>.safetensors`` with its card ``<name>.json`` (cell,
-            settings, data, accuracy), ``<name>.pt2`` (``torch.export``), ``<name>.onnx``.
+            settings, data, accuracy), ``<name>.pt2`` (``torch.export``), ``<name>.onnx``, and
+            ``README.md``, a card for people.
         images: Real images to check with: a data set, of which test images are taken first, or
             an array ``(n, C, H, W)``. The model's own samples if left out.
         formats: Some of ``"safetensors"``, ``"pt2"``, ``"onnx"``.
@@ -101,6 +104,9 @@ def export(
         files["onnx"] = folder / f"{name}.onnx"
         with replacing(files["onnx"], "ONNX file") as part:
             difference["onnx"] = _write_onnx(program, part, probe, expected)
+    files["readme"] = folder / "README.md"
+    with replacing(files["readme"], "Model card") as part:
+        part.write_text(card_text(model.card(), files), encoding="utf-8")
     return Export(files, len(probe), difference)
 
 
@@ -147,10 +153,11 @@ def _write_pt2(
     probe: npt.NDArray[np.float32],
     expected: npt.NDArray[np.float32],
 ) -> float:
-    with open(path, "wb") as file:
-        torch.export.save(program, file)
-    with open(path, "rb") as file:
-        module = torch.export.load(file).module()
+    # By way of memory: PyTorch's own writer ends the process when the disk is full.
+    content = io.BytesIO()
+    torch.export.save(program, content)
+    path.write_bytes(content.getvalue())
+    module = torch.export.load(io.BytesIO(path.read_bytes())).module()
     with torch.inference_mode():
         logits = module(torch.from_numpy(probe)).numpy()
     return _compare("pt2", logits, expected)
@@ -172,17 +179,18 @@ def _write_onnx(
         ) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
-        torch.onnx.export(
+        exported = torch.onnx.export(
             program,
             (),
-            str(path),
             input_names=["images"],
             output_names=["logits"],
             dynamo=True,
             external_data=False,
             verbose=False,
         )
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert exported is not None
+    path.write_bytes(exported.model_proto.SerializeToString())
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     (logits,) = session.run(["logits"], {"images": probe})
     return _compare("onnx", logits, expected)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from optuna_popnas._version import __version__
 from optuna_popnas.networks.config import NetworkConfig
@@ -175,15 +176,36 @@ def load_model(path: str | Path, *, name: str = "model") -> TrainedModel:
             f"Model file {str(path)!r} must be a saved model, but it is {card.get('format')!r}. "
             "Retrain to the end, or name the model's file."
         )
+    try:
+        return _read_model(card, tensors)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise ValueError(
+            f"Model file {str(path)!r} must be as it was saved, but its card does not fit its "
+            f"weights ({type(error).__name__}: {str(error).strip().splitlines()[0]}). Copy it "
+            "again, or register the operators that it was made with."
+        ) from None
+
+
+def _read_model(card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TrainedModel:
     data = card["data"]
-    network = build_network(
-        Cell.parse(card["cell"]),
-        NetworkConfig.from_dict(card["network"]),
-        in_channels=data["in_channels"],
-        classes=len(data["class_names"]),
-    )
-    network.load_state_dict(tensors)
-    return TrainedModel(network.eval(), data, card["training"], card["figures"])
+
+    def build() -> Network:
+        return build_network(
+            Cell.parse(card["cell"]),
+            NetworkConfig.from_dict(card["network"]),
+            in_channels=data["in_channels"],
+            classes=len(data["class_names"]),
+        )
+
+    with torch.device("meta"):  # a card may ask for any size; no memory is taken for it
+        shapes = {name: tensor.shape for name, tensor in build().state_dict().items()}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    if shapes != found:
+        wrong = next(n for n in (*shapes, *found) if shapes.get(n) != found.get(n))
+        raise ValueError(f"{wrong}: {found.get(wrong)} instead of {shapes.get(wrong)}")
+    network = build()
+    network.load_state_dict(dict(tensors))
+    return TrainedModel(network.eval(), dict(data), dict(card["training"]), dict(card["figures"]))
 
 
 def to_floats(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

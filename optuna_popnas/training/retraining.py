@@ -25,6 +25,7 @@ from optuna_popnas.training.checkpoint import unpack
 from optuna_popnas.training.checkpoint import write_tensors
 from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
+from optuna_popnas.training.curves import write_curves
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.image_data import Split
 from optuna_popnas.training.device import device_name
@@ -101,6 +102,7 @@ def retrain(
     device: str | torch.device | None = None,
     all_images: bool = False,
     checkpoint_seconds: float = 60.0,
+    until: int | None = None,
     on_epoch: Callable[[RetrainEpoch], None] | None = None,
 ) -> TrainedModel:
     """Train the network of a cell to convergence, and test it.
@@ -118,13 +120,14 @@ def retrain(
         parameters: Smallest and largest number of parameters of the network: its filters, and
             if need be its normal cells, are changed to fit.
         folder: Where checkpoints and, at the end, the model are written (``model.safetensors``,
-            ``model.json``). None: nothing is written.
+            ``model.json``, ``curves.csv``). None: nothing is written.
         resume: Go on from a checkpoint in the folder. False starts again and replaces it.
         seed: Seed of weights, batches and augmentation.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
         all_images: Train on the validation images, too. No epoch can be chosen by them then: the
             weights of the last one are kept.
         checkpoint_seconds: Least time between two checkpoints; 0 writes one after each epoch.
+        until: Stop after this epoch, with a checkpoint: a call without it goes on from there.
         on_epoch: Called after each epoch.
 
     Raises:
@@ -184,9 +187,10 @@ def retrain(
     setup_seconds = time.perf_counter() - begin
 
     written = time.monotonic()
-    while job.epoch < settings.epochs:
+    end = settings.epochs if until is None else min(until, settings.epochs)
+    while job.epoch < end:
         _run_epoch(job, progress, validate=not all_images)
-        last = job.epoch == settings.epochs
+        last = job.epoch == end
         if path is not None and (last or time.monotonic() - written >= checkpoint_seconds):
             _write_checkpoint(path, facts, job, progress)
             written = time.monotonic()
@@ -208,8 +212,9 @@ def retrain(
         figures,
         _samples(data),
     )
-    if folder is not None:
+    if folder is not None and figures["epochs"] == settings.epochs:
         model.save(folder)
+        write_curves(Path(folder), progress.losses, progress.curve)
     return model
 
 

@@ -20,6 +20,7 @@ from optuna_popnas import NetworkConfig
 from optuna_popnas import PAPER_OPERATORS
 from optuna_popnas.training import load_model
 from optuna_popnas.training import TrainedModel
+from optuna_popnas.training.checkpoint import write_tensors
 from optuna_popnas.training.model import to_floats
 
 
@@ -68,6 +69,7 @@ def test_files_load_without_this_library(tmp_path: Path) -> None:
         "json": "model.json",
         "pt2": "model.pt2",
         "onnx": "model.onnx",
+        "readme": "README.md",
     }
     assert done.checked == 40
     assert done.difference.keys() == {"pt2", "onnx"}
@@ -170,3 +172,59 @@ def test_every_operator(operators: Sequence[str], size: tuple[int, int], tmp_pat
     cell = Cell([(-2, name, index - 1, name) for index, name in enumerate(operators)])
     config = NetworkConfig(motifs=2, normal_cells=1, filters=4)
     export(make_model(cell, size, config), tmp_path, formats=["onnx", "pt2"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"network": {"filters": 4096, "motifs": 16, "normal_cells": 64}},
+        {"cell": "[(-1, 'gone', -1, 'identity')]"},
+        {"cell": 3},
+        {"network": {"filters": "8"}},
+        {"data": {}},
+        {"data": {"in_channels": -1, "class_names": ["a"]}},
+        {"figures": 3},
+    ],
+)
+def test_tampered_cards_are_one_error(change: dict[str, Any], tmp_path: Path) -> None:
+    """None takes memory for what a card claims, and none ends in another exception."""
+    model = make_model()
+    write_tensors(
+        tmp_path / "model.safetensors",
+        model.network.state_dict(),
+        {**model.card(), **change},
+        what="Model file",
+    )
+    with pytest.raises(ValueError, match="must be as it was saved, but its card does not fit"):
+        load_model(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+def test_a_full_disk_is_an_ordinary_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's own writer ends the process."""
+    original = Path.write_bytes
+
+    def full(self: Path, content: bytes) -> int:
+        return original(Path("/dev/full") if ".pt2" in self.name else self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="Exported program .* cannot be written .No space left"):
+        export(make_model(), tmp_path, formats=["pt2"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_lines_of_the_card_predict(tmp_path: Path) -> None:
+    from PIL import Image
+
+    model = make_model()
+    export(model, tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert "| accuracy on test images | 0.5000 |" in text
+    code = text.split("```python\n")[1].split("```")[0]
+    assert len(code.splitlines()) <= 7
+    image = np.asarray(model.samples)[0].transpose(1, 2, 0)
+    Image.fromarray(image).save(tmp_path / "image.png")
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == [f"[{model.predict(np.asarray(model.samples)[:1]).argmax()}]"]

@@ -16,9 +16,9 @@ from optuna_popnas import NetworkConfig
 from optuna_popnas import TrainingConfig
 from optuna_popnas.training import ImageData
 from optuna_popnas.training import load_model
-from optuna_popnas.training import retrain
 from optuna_popnas.training import TrainedModel
 from optuna_popnas.training.retraining import final_training
+from optuna_popnas.training.retraining import retrain
 from optuna_popnas.training.retraining import RetrainEpoch
 
 

@@ -1,0 +1,154 @@
+"""Final training of several cells for a while, and of the best of them to the end.
+
+One short training is a noisy judge. Candidates are trained with the settings of the final training
+up to the end of one of its cosine periods; the winner goes on from there, so that nothing of its
+training is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+import shutil
+from tempfile import TemporaryDirectory
+import time
+from typing import Any
+
+import torch
+
+from optuna_popnas.networks.config import NetworkConfig
+from optuna_popnas.space.cell import Cell
+from optuna_popnas.training.config import MachineConfig
+from optuna_popnas.training.config import TrainingConfig
+from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.model import TrainedModel
+from optuna_popnas.training.retraining import CHECKPOINT
+from optuna_popnas.training.retraining import final_training
+from optuna_popnas.training.retraining import retrain
+from optuna_popnas.training.retraining import RetrainEpoch
+from optuna_popnas.training.schedule import period_ends
+from optuna_popnas.training.trainer import start_training
+
+
+# The part of a final training after which candidates are compared.
+_BRIEF = 1 / 8
+# Steps that are timed, and the part of the time that is planned for.
+_STEPS = 10
+_PLANNED = 0.9
+
+
+def brief_epochs(training: TrainingConfig) -> int:
+    """Return after how many epochs candidates are compared: the end of a period."""
+    ends = [int(end) for end in period_ends(training, training.epochs * _BRIEF)]
+    fits = [end for end in ends if end <= max(training.epochs * _BRIEF, 1)]
+    found = fits[-1] if fits else (ends or [max(int(training.epochs * _BRIEF), 1)])[0]
+    return min(found, training.epochs)
+
+
+def retrain_best(
+    cells: Sequence[Cell],
+    data: ImageData,
+    *,
+    training: TrainingConfig | None = None,
+    folder: str | Path | None = None,
+    on_epoch: Callable[[RetrainEpoch], None] | None = None,
+    **options: Any,
+) -> TrainedModel:
+    """Train several cells briefly, and the most accurate one to the end.
+
+    Interrupted, the same call goes on.
+
+    Args:
+        cells: The candidates.
+        data: Images.
+        training: How the final network is trained; :func:`final_training` if left out.
+        folder: Where the model goes; checkpoints of the candidates are below it until the end.
+        on_epoch: Called after each epoch of each training.
+        options: As for :func:`retrain`.
+
+    Returns:
+        The model; ``figures["candidates"]`` has the cells and their accuracies.
+
+    Raises:
+        ValueError: As :func:`retrain`, or candidates cannot be compared without validation.
+    """
+    training = training or final_training()
+    if len(cells) == 1:
+        return retrain(
+            cells[0], data, training=training, folder=folder, on_epoch=on_epoch, **options
+        )
+    if options.get("all_images"):
+        raise ValueError(
+            "`all_images` must be False with several candidates, which are compared on validation "
+            "images, but got True. Train the chosen cell with it afterwards."
+        )
+    options = {"training": training, "on_epoch": on_epoch, **options}
+    with TemporaryDirectory() as temporary:
+        place = Path(temporary if folder is None else folder)
+        compared: list[tuple[float, Path, Cell]] = []
+        for number, cell in enumerate(cells, start=1):
+            own = place / "candidates" / str(number)
+            brief = retrain(cell, data, folder=own, until=brief_epochs(training), **options)
+            compared.append((max(brief.figures["learning_curve"]), own, cell))
+        _, best, cell = max(compared, key=lambda entry: entry[0])
+        model = retrain(cell, data, folder=best, **{**options, "resume": True})
+        rows = [{"cell": str(other), "accuracy": accuracy} for accuracy, _, other in compared]
+        model = replace(model, figures={**model.figures, "candidates": rows})
+        if folder is not None:
+            for file in (CHECKPOINT, "curves.csv"):
+                (best / file).replace(place / file)
+            shutil.rmtree(place / "candidates")
+            model.save(place)
+    return model
+
+
+def affordable_epochs(
+    cell: Cell,
+    data: ImageData,
+    seconds: float,
+    *,
+    candidates: int = 1,
+    network: NetworkConfig | None = None,
+    training: TrainingConfig | None = None,
+    machine: MachineConfig | None = None,
+    device: str | torch.device | None = None,
+) -> int:
+    """Return the most epochs, at the end of a period, that a final training has time for.
+
+    A few steps and one validation are timed.
+
+    Args:
+        cell: The cell.
+        data: Images.
+        seconds: Wall seconds there are.
+        candidates: How many cells are compared before.
+        network: How the network is made.
+        training: How it is trained; its epochs are the most there will be.
+        machine: What it is trained with.
+        device: Where.
+    """
+    training = training or final_training()
+    run = start_training(
+        cell,
+        data,
+        network or NetworkConfig(),
+        training,
+        machine=machine or MachineConfig(threads=None),
+        device=device,
+    )
+    begin = time.perf_counter()
+    run.probe(_STEPS)
+    step = (time.perf_counter() - begin) / min(_STEPS, run.steps)
+    begin = time.perf_counter()
+    run.validate()
+    epoch = step * run.steps + time.perf_counter() - begin
+    ends = [int(end) for end in period_ends(training, training.epochs)] or [training.epochs]
+    found = [
+        end
+        for end in ends
+        if end <= training.epochs
+        and epoch * (end + (candidates - 1) * brief_epochs(replace(training, epochs=end)))
+        <= _PLANNED * seconds
+    ]
+    return max([*found, min(ends[0], training.epochs)])

@@ -1,0 +1,76 @@
+"""The model card that lies beside exported files: README.md, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def card_text(card: Mapping[str, Any], files: Mapping[str, Path]) -> str:
+    """Return the text of a model card.
+
+    Args:
+        card: What :meth:`TrainedModel.card` gives.
+        files: Format -> file, of :func:`optuna_popnas.export`.
+    """
+    data, figures = card["data"], card["figures"]
+    height, width = data["image_size"]
+    top = card["input"]["range"][1]
+    names = data["class_names"]
+    channels = data["in_channels"]
+    kind = {1: "grey", 3: "RGB"}.get(channels, f"{channels}-channel")
+    mode = {1: "L", 3: "RGB"}.get(channels)
+    lines = [
+        "---",
+        "library_name: optuna-popnas",
+        "pipeline_tag: image-classification",
+        "---",
+        f"# Classifier of {data['name']}",
+        "",
+        f"A convolutional network of {card['parameters']:,} parameters and {card['flops']:,} "
+        f"operations per image that tells {len(names)} classes apart. Its cell was found by "
+        f"neural architecture search (POPNASv2): `{card['cell']}`.",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {words} | {_accuracy(figures, key)} |" for key, words in _FIGURES if key in figures),
+        f"| epochs | {figures.get('epochs', 'not known')} |",
+        f"| classes | {', '.join(map(str, names[:20]))}{' ...' if len(names) > 20 else ''} |",
+        "",
+        "## Use",
+        "",
+        f"Images are {kind}, {height}x{width} pixels, `(batch, {channels}, {height}, {width})` "
+        f"float32 between 0 and {top:g}"
+        + ("; nothing else is subtracted or divided." if top == 1 else "."),
+    ]
+    if "onnx" in files and mode is not None:
+        reshape = "[None, None]" if channels == 1 else ".transpose(2, 0, 1)[None]"
+        lines += [
+            "",
+            "```python",
+            "import numpy as np, onnxruntime",
+            "from PIL import Image",
+            f"image = Image.open('image.png').convert('{mode}').resize(({width}, {height}))",
+            f"pixels = (np.asarray(image, np.float32) / 255){reshape}",
+            f"session = onnxruntime.InferenceSession('{files['onnx'].name}')",
+            "print(session.run(None, {'images': pixels})[0].argmax(1))",
+            "```",
+        ]
+    lines += ["", "Files: " + ", ".join(f"`{path.name}`" for path in files.values()) + ".", ""]
+    return "\n".join(lines)
+
+
+_FIGURES = (
+    ("test_accuracy", "accuracy on test images"),
+    ("validation_accuracy", "accuracy on validation images, by which the epoch was chosen"),
+)
+
+
+def _accuracy(figures: Mapping[str, Any], key: str) -> str:
+    """Return an accuracy with its standard deviation, where the number of images is known."""
+    value = float(figures[key])
+    if not str(figures.get("confusion_of", "")).startswith(key.partition("_")[0]):
+        return f"{value:.4f}"
+    count = sum(map(sum, figures["confusion"]))
+    return f"{value:.4f} ± {(value * (1 - value) / max(count, 1)) ** 0.5:.4f} ({count} images)"

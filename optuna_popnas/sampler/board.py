@@ -73,6 +73,7 @@ class Board:
         self.open: dict[int, Fact] = {}
         self.spent = 0.0  # seconds of the trials that have ended
         self.devices: set[str] = set()  # whose seconds are not converted
+        self.total_cells: set[int] = set()  # of networks, as trials say
         self.foreign = 0  # finished trials whose cells are not of the space
         self._exact = goal.settings["mode"] == "popnas-v1"
         self._max_tries: int = goal.settings["max_tries"]
@@ -117,6 +118,8 @@ class Board:
             elif fact.state.is_finished() and fact.number not in self._settled:
                 self._settled.add(fact.number)
                 self._settle(fact)
+                if fact.total_cells is not None:
+                    self.total_cells.add(fact.total_cells)
             for number, data in fact.plans:
                 if fact.number not in self._carried[number]:
                     self._carried[number][fact.number] = data

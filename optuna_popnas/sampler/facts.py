@@ -34,6 +34,7 @@ STOPPED = "stopped"  # the training was ended early, as it promised nothing
 CURVE = "learning_curve"  # validation accuracies, an epoch each
 MACHINE_FAILURE = "machine_failure"  # the training failed by no fault of the cell
 SECONDS = "seconds"  # what a training that was ended early would have cost
+TOTAL_CELLS = "total_cells"  # of a network like the trial\'s that reads lookback -1
 EXPECTED = "expected_accuracy"  # to which its curve leads
 
 # System attributes of a trial. All values are JSON; that of a mark is a dict that says who wrote
@@ -133,6 +134,7 @@ class Fact(NamedTuple):
         curve: Validation accuracies of a training that was stopped early.
         spent: Seconds that the trial took, whatever came of it.
         device: On which device its seconds were measured, if they were not converted.
+        total_cells: Cells of a network like its own that reads lookback -1, if it says so.
     """
 
     number: int
@@ -150,6 +152,7 @@ class Fact(NamedTuple):
     curve: tuple[float, ...] = ()
     spent: float = 0.0
     device: str | None = None
+    total_cells: int | None = None
 
     @property
     def is_valid(self) -> bool:
@@ -261,6 +264,7 @@ def read_fact(trial: FrozenTrial) -> Fact:
     valid = values if problem is None else None
     lead, waits, owner = (mark_of(trial, key) for key in (LEAD, WAIT, OWNER))
     device = trial.user_attrs.get(DEVICE)
+    total = trial.user_attrs.get(TOTAL_CELLS)
     seats = [None if claim is None else claim.seat]
     seats += [mark.get("seat") for mark in (waits, lead, owner) if mark]
     return Fact(
@@ -279,6 +283,7 @@ def read_fact(trial: FrozenTrial) -> Fact:
         curve=curve,
         spent=max(spent, 0.0),
         device=None if device is None or CALIBRATION in trial.user_attrs else str(device),
+        total_cells=total if isinstance(total, int) and total > 0 else None,
     )
 
 

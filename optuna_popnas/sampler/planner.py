@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import replace
@@ -41,6 +41,9 @@ CostFunction = Callable[..., Any]
 # Streams of random numbers of one planning step; further objectives come after them.
 _CHOICES, _ACCURACY, _SECONDS, _OTHERS = range(4)
 
+# Cells of the thesis' networks, where neither settings nor trials say how many there are.
+_TOTAL_CELLS = 8
+
 
 class Knowledge(NamedTuple):
     """What a search knows when it plans.
@@ -52,6 +55,7 @@ class Knowledge(NamedTuple):
         spent: Seconds of training so far, failed ones included.
         planned: Cells of the front that an earlier, narrower plan of the level had.
         left_out: Cells that could not be trained.
+        total_cells: Cells of the networks.
     """
 
     observations: Sequence[Observation]
@@ -60,6 +64,7 @@ class Knowledge(NamedTuple):
     spent: float = 0.0
     planned: int = 0
     left_out: Sequence[Cell] = ()
+    total_cells: int = _TOTAL_CELLS
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,23 @@ class Planner:
             board.spent,
             planned,
             board.left_out(),
+            self._total_cells(board.total_cells),
         )
+
+    def _total_cells(self, told: Collection[int]) -> int:
+        """Return the cells of the networks: as given, or as trials say.
+
+        Raises:
+            ValueError: They disagree.
+        """
+        given = self.config.total_cells
+        if len({*told, *([] if given is None else [given])}) > 1:
+            theirs = " and ".join(map(str, sorted(told)))
+            raise ValueError(
+                f"`total_cells` must be that of the networks of all trials, but got {given} and "
+                f"trials with {theirs}. Leave it out, and train networks of the same size."
+            )
+        return given or next(iter(told), _TOTAL_CELLS)
 
     def settings(self) -> dict[str, Any]:
         """Return what workers must agree on, but for the seed, as JSON values."""
@@ -118,6 +139,9 @@ class Planner:
             known: What the search knows.
             seed: Seed of the study.
         """
+        if self.config.total_cells is None:
+            config = replace(self.config, total_cells=known.total_cells)
+            return replace(self, config=config).plan(upcoming, known, seed=seed)
         level, wave = upcoming
         stream = [seed, max(level, 0), wave]
         rng = np.random.default_rng([*stream, _CHOICES])
@@ -196,7 +220,9 @@ class Planner:
     def _time_predictor(self, spec: PredictorSpec, seed: int) -> PredictorLike:
         if callable(spec) and "total_cells" in inspect.signature(spec).parameters:
             given = spec.keywords if isinstance(spec, partial) else {}
-            spec = partial(spec, **{"total_cells": self.config.total_cells, **given})
+            spec = partial(
+                spec, **{"total_cells": self.config.total_cells or _TOTAL_CELLS, **given}
+            )
         return _make(spec, self.space, seed)
 
 

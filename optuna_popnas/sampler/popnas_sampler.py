@@ -73,8 +73,9 @@ class POPNASSampler(BaseSampler):
         objectives: Names of the objectives after accuracy and seconds. Those that ``cost`` does
             not compute, such as ``"latency"``, are learnt from what the trials report.
         cost: Computes costs, ``CellBatch -> {name: (n,) array}``.
-        total_cells: Cells of a network that reads lookback -1, ``NetworkConfig.total_cells``:
-            time predictors that take it get it. The thesis' network has 8.
+        total_cells: Cells of a network that reads lookback -1, ``NetworkConfig.total_cells``, for
+            time predictors. Left out: what the objective writes on its trials as
+            ``total_cells``; 8, those of the thesis, where it writes nothing.
         max_candidates: A level with more candidates is sampled down to this number.
 
     Raises:
@@ -108,7 +109,7 @@ class POPNASSampler(BaseSampler):
         limits: Mapping[str, float] | None = None,
         objectives: Sequence[str] = (),
         cost: CostFunction | None = None,
-        total_cells: int = 8,
+        total_cells: int | None = None,
         max_candidates: int = 4_000_000,
     ) -> None:
         if not isinstance(space, SearchSpace):

@@ -10,6 +10,9 @@ from optuna_popnas.space import SearchSpace
 
 _ADVICE = "Use the value of the study, or another study name."
 
+# Settings that come from the study or its trials where a worker has none.
+_LEARNT = ("seed", "total_cells")
+
 #: Settings with which a search that has ended may go on, and what they may become.
 _GROWING = ("max_blocks", "max_children", "max_exploration_children", "budget_seconds")
 
@@ -49,7 +52,7 @@ def setup_problem(stored: Setup, space: SearchSpace, settings: dict[str, Any]) -
     Args:
         stored: The setup of the study.
         space: The worker's search space.
-        settings: The worker's settings; a seed of None agrees with any.
+        settings: The worker's settings; a seed or `total_cells` of None agrees with any.
     """
     difference = next(iter(_differences(stored, space, settings)), None)
     if difference is None:
@@ -78,7 +81,7 @@ def _differences(
     return [
         (name, theirs[name], ours)
         for name, ours in {**space.to_dict(), **settings}.items()
-        if name in theirs and theirs[name] != ours and not (name == "seed" and ours is None)
+        if name in theirs and theirs[name] != ours and not (name in _LEARNT and ours is None)
     ]
 
 

@@ -33,7 +33,8 @@ class SearchConfig:
         probes: So many spread candidates are timed by the probe before a level is planned.
         optimism: Accuracy is judged at its prediction plus so many standard deviations.
         max_candidates: A level with more candidates is sampled down to this number.
-        total_cells: Cells of a network that reads lookback -1, for the time predictor.
+        total_cells: Cells of a network that reads lookback -1, for the time predictor; what the
+            trials say if None.
         budget_seconds: Seconds of training that mode ``"adaptive"`` may spend.
         time_range: Seconds of training that matter to the user, from and to: mode
             ``"adaptive"`` counts only what the front gains in between.
@@ -55,7 +56,7 @@ class SearchConfig:
     probes: int = 24
     optimism: float = 0.0
     max_candidates: int = 4_000_000
-    total_cells: int = 8
+    total_cells: int | None = None
     budget_seconds: float | None = None
     time_range: tuple[float, float] | None = None
     first_cells: int = 12
@@ -67,13 +68,13 @@ class SearchConfig:
                 f"`mode` must be one of {', '.join(map(repr, MODES))}, but got {self.mode!r}."
             )
         for name, low in (
+            *((("total_cells", 1),) if self.total_cells is not None else ()),
             ("max_children", 1),
             ("max_exploration_children", 0),
             ("reserve", 0),
             ("pilot", 0),
             ("probes", 0),
             ("max_candidates", 1),
-            ("total_cells", 1),
             ("first_cells", 2),
             ("wave_size", 1),
         ):

@@ -39,6 +39,42 @@ def test_a_given_number_of_cells_stays() -> None:
     assert made.total_cells == 5
 
 
+def searched(total: int | None, told: list[int]) -> list[int]:
+    """Return the cells that time predictors were told of, of a search of two levels."""
+    seen: list[int] = []
+
+    class Spy(NNLSTimePredictor):
+        def __init__(self, space: SearchSpace, *, total_cells: int, seed: int | None) -> None:
+            super().__init__(space, total_cells=total_cells, seed=seed)
+            seen.append(total_cells)
+
+    space = SearchSpace(["identity", "3x3 conv"], max_blocks=2)
+    sampler = POPNASSampler(space, max_children=2, total_cells=total, time_predictor=Spy, seed=0)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        cell = space.suggest(trial)
+        if told:
+            trial.set_user_attr("total_cells", told[trial.number % len(told)])
+        return 0.5 + 0.01 * trial.number, 1.0 + len(cell)
+
+    study.optimize(objective)
+    return seen
+
+
+def test_the_number_of_cells_is_learnt_from_the_trials() -> None:
+    """Left at 8, time predictions at b=2 were twice as far off for networks of 3 cells."""
+    assert set(searched(None, [3])) == {3}
+    assert set(searched(None, [])) == {8}
+    assert set(searched(5, [5])) == {5}
+
+
+@pytest.mark.parametrize(("total", "told"), [(8, [3]), (None, [3, 5])])
+def test_networks_of_other_sizes_are_an_error(total: int | None, told: list[int]) -> None:
+    with pytest.raises(ValueError, match="`total_cells` must be that of the networks of all tri"):
+        searched(total, told)
+
+
 def test_no_cell_is_no_network() -> None:
     with pytest.raises(ValueError, match="`total_cells` must be an integer of at least 1, but"):
         POPNASSampler(SPACE, total_cells=0)

@@ -66,6 +66,7 @@ FINAL = popnas.NetworkConfig(motifs=4, normal_cells=1)
 FILTERS = (32, 24, 20, 16, 12, 8)
 EPOCHS = 14
 TRAINING = popnas.TrainingConfig(label_smoothing=0.1)
+MACHINE = popnas.MachineConfig(threads=None)
 BASELINE_RATE = 0.003
 
 
@@ -173,7 +174,15 @@ def fitted(
     module: nn.Module, data: ImageData, config: popnas.TrainingConfig, seconds: float
 ) -> popnas.TrainingConfig:
     """Return settings with as many epochs as fit these wall seconds, in one cosine period."""
-    job = Training(module, data, config, data.split(), device=resolve_device("cpu"), seeds=(0,))
+    job = Training(
+        module,
+        data,
+        config,
+        data.split(),
+        machine=MACHINE,
+        device=resolve_device("cpu"),
+        seeds=(0,),
+    )
     job.probe(2)
     steps = min(12, job.steps)
     start = time.monotonic()
@@ -202,7 +211,15 @@ def baseline(data: ImageData, like: popnas.TrainingConfig, seconds: float) -> di
     config = replace(like, learning_rate=BASELINE_RATE)
     config = fitted(grey_resnet(data.classes), data, config, seconds)
     module = grey_resnet(data.classes)
-    job = Training(module, data, config, data.split(), device=resolve_device("cpu"), seeds=(0,))
+    job = Training(
+        module,
+        data,
+        config,
+        data.split(),
+        machine=MACHINE,
+        device=resolve_device("cpu"),
+        seeds=(0,),
+    )
     best, state = -1.0, job.state_dict()
     for _ in range(config.epochs):
         loss = job.run_epoch().losses[0]

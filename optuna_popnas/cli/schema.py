@@ -55,6 +55,9 @@ class StudySettings:
         normalize_seconds: Convert the seconds of each worker to the device of the first trial, by
             timing two small cells; for machines that are not alike.
         timeout: Seconds after which no new training is begun; the same command goes on later.
+        keep_models: Folder for the weights of the most accurate network of each number of blocks.
+        stop_early: End trainings whose learning curve promises nothing; as the mode has it if left
+            out.
     """
 
     storage: str | None = None
@@ -66,6 +69,8 @@ class StudySettings:
     artifacts: str | None = "artifacts"
     timeout: float | None = None
     normalize_seconds: bool = False
+    keep_models: str | None = None
+    stop_early: bool | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:

@@ -140,6 +140,8 @@ def make_objective(settings: SearchSettings, data: ImageData) -> TrainingObjecti
             objectives=("accuracy", "seconds", *search.get("objectives", ())),
             limits=search.get("limits"),
             normalize_seconds=settings.study.normalize_seconds,
+            stop_early=settings.study.stop_early,
+            keep_models=settings.study.keep_models,
         )
     except (ValueError, RuntimeError) as error:
         raise ConfigError(str(error)) from error

@@ -46,7 +46,7 @@ def test_defaults_are_the_thesis() -> None:
     assert settings["training"]["epochs"] == 21
     assert settings["network"] == {
         "motifs": 3, "normal_cells": 2, "filters": 24, "concat_all": False, "dropout": 0.0,
-        "drop_path": 0.0, "multi_output": False, "join": "add",
+        "drop_path": 0.0, "multi_output": False, "join": "add", "stem": "auto",
     }  # fmt: skip
     assert settings["data"] == {"source": "digits"}
 

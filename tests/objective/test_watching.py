@@ -112,7 +112,7 @@ def test_the_librarys_objective(tmp_path: Path) -> None:
 
 def test_the_best_network_of_each_number_of_blocks_is_kept(tmp_path: Path) -> None:
     training = TrainingConfig(epochs=1, flip=False)
-    network = NetworkConfig(motifs=1, normal_cells=1, filters=2)
+    network = NetworkConfig(motifs=1, normal_cells=1, filters=2, stem="none")
     objective = TrainingObjective(
         SPACE, "digits", network=network, training=training, device="cpu", keep_models=tmp_path
     )

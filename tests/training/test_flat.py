@@ -33,13 +33,21 @@ def test_steps_equal_those_of_pytorch(memory_format: torch.memory_format, optimi
     flat = FlatParameters(ours)
     step = make_optimizer(flat.flat, config, 0.01)
     kind = torch.optim.AdamW if optimizer == "adamw" else torch.optim.Adam
-    reference = kind(plain.parameters(), lr=0.01, weight_decay=0.1)
+    biases = [p for p in plain.parameters() if p.dim() == 1]
+    kernels = {"params": [p for p in plain.parameters() if p.dim() > 1]}
+    # L2 is of kernels alone, and its gradient not the optimiser's affair.
+    penalty = flat.kernels() * (0.1 if optimizer == "l2" else 0.0)
+    decay = 0.0 if optimizer == "l2" else 0.1
+    groups = [kernels, {"params": biases, "weight_decay": decay}]
+    reference = kind(groups, lr=0.01, weight_decay=0.1)
     generator = torch.Generator().manual_seed(1)
     for _ in range(5):
         images = torch.randn((7, 2, 4, 4), generator=generator)
         for network in (ours, plain):
             network(images).square().sum().backward()
         flat.gather_gradients()
+        assert flat.flat.grad is not None
+        flat.flat.grad.addcmul_(flat.flat.detach(), penalty)
         step.step()
         reference.step()
         reference.zero_grad()

@@ -102,6 +102,7 @@ def test_interrupted_anywhere_it_gives_the_same_network(data: ImageData, tmp_pat
     assert same_weights(whole, again)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "checkpoint.safetensors",
+        "curves.csv",
         "model.json",
         "model.safetensors",
     ]

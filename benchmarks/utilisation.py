@@ -21,13 +21,13 @@ import numpy.typing as npt
 from optuna.trial import TrialState
 
 from optuna_popnas.sampler.board import Board
-from optuna_popnas.sampler.board import Take
 from optuna_popnas.sampler.facts import Fact
 from optuna_popnas.sampler.moves import Finish
 from optuna_popnas.sampler.moves import MakePlan
 from optuna_popnas.sampler.moves import next_move
 from optuna_popnas.sampler.planner import Planner
 from optuna_popnas.sampler.setup import Setup
+from optuna_popnas.sampler.waiting_list import Take
 from optuna_popnas.search import hypervolume
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.space import Cell

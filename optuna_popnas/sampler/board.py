@@ -6,7 +6,6 @@ from bisect import insort
 from collections import Counter
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable
-from itertools import chain
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,36 +14,22 @@ from optuna.trial import TrialState
 from optuna_popnas.sampler.facts import Claim
 from optuna_popnas.sampler.facts import DEAD
 from optuna_popnas.sampler.facts import Fact
-from optuna_popnas.sampler.liveness import machine_of
 from optuna_popnas.sampler.liveness import Me
 from optuna_popnas.sampler.setup import is_extension
 from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.sampler.setup import setup_from_json
 from optuna_popnas.sampler.stored_plans import choose_plan
 from optuna_popnas.sampler.stored_plans import PlanJSON
+from optuna_popnas.sampler.tally import Slot
+from optuna_popnas.sampler.tally import Tally
+from optuna_popnas.sampler.waiting_list import Take
+from optuna_popnas.sampler.waiting_list import WaitingList
 from optuna_popnas.search import next_wave
 from optuna_popnas.search import Observation
 from optuna_popnas.search import Plan
 from optuna_popnas.search import Running
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
-
-
-MAX_DEATHS = 5  # a cell that takes its process down so often is left out
-
-
-class Take(NamedTuple):
-    """Claim this cell."""
-
-    plan: int
-    place: int
-
-
-class Slot(NamedTuple):
-    """One training that is wanted: a cell, and how many others of it were planned before."""
-
-    key: Hashable
-    repeat: int
 
 
 class Upcoming(NamedTuple):
@@ -76,14 +61,8 @@ class Board:
         self.total_cells: set[int] = set()  # of networks, as trials say
         self.foreign = 0  # finished trials whose cells are not of the space
         self._exact = goal.settings["mode"] == "popnas-v1"
-        self._max_tries: int = goal.settings["max_tries"]
         self._setups: list[Setup] = []  # in force at each plan
-        self._failures: dict[Slot, Counter[str]] = defaultdict(Counter)
-        self._deaths: Counter[Slot] = Counter()
-        self._attempts: Counter[Slot] = Counter()
-        self._left_out: set[Slot] = set()
-        self._out: dict[Slot, Cell] = {}
-        self._machines: set[str] = set()
+        self._tally = Tally(goal.settings["max_tries"])
         self._settled: set[int] = set()
         self._fallen_leaders: dict[int, set[int]] = defaultdict(set)
         self._carried: dict[int, dict[int, PlanJSON]] = defaultdict(dict)
@@ -93,12 +72,7 @@ class Board:
         self._keys: dict[Cell, Hashable] = {}
         self._holders: dict[Slot, set[int]] = {}
         self._observed: list[tuple[int, Observation]] = []
-        # Cells that are neither measured nor out of tries, in plan order; those that some trial
-        # has ended without a measurement come after the others.
-        self._needed: dict[Take, Slot] = {}
-        self._again: dict[Take, Slot] = {}
-        self._spare: dict[Take, Slot] = {}
-        self._places: dict[Slot, list[Take]] = {}
+        self._list = WaitingList(self._tally.attempts)
 
     # Folding -----------------------------------------------------------------------------
 
@@ -112,7 +86,7 @@ class Board:
         self._keys_of([cell for cell in claims if cell not in self._keys])
         for fact in facts:
             if fact.claim is not None:
-                self._machines.add(machine_of(fact.claim.process))
+                self._tally.meet(fact.claim.process)
             if fact.state == TrialState.RUNNING:
                 self.open[fact.number] = fact
             elif fact.state.is_finished() and fact.number not in self._settled:
@@ -147,26 +121,27 @@ class Board:
             self.foreign += fact.cell is not None
             return
         if fact.claim is not None and self._key(fact.claim.cell) != slot.key:
-            slot = Slot(slot.key, 0)  # something else was trained than what was claimed
+            claimed = self._key(fact.claim.cell)  # something else was trained
+            wrong = fact._replace(state=TrialState.FAIL, reason="not trained", accuracy=None)
+            if claimed is not None:
+                self._end_trial(wrong, Slot(claimed, slot.repeat))
+            slot = Slot(slot.key, 0)
         if not (fact.reason or "").startswith(DEAD):
             whole = fact.state == TrialState.COMPLETE and fact.seconds is not None
             self.spent += (fact.seconds or 0.0) if whole else fact.spent
         if fact.device is not None and fact.state == TrialState.COMPLETE:
             self.devices.add(fact.device)
+        self._end_trial(fact, slot)
+
+    def _end_trial(self, fact: Fact, slot: Slot) -> None:
         if fact.is_valid:
             self._measure(fact, slot)
         else:
-            self._count(fact, slot)
-        if slot in self.done or self.is_out(slot):
-            if slot not in self.done and fact.cell is not None:
-                self._out[slot] = fact.cell
-            for take in self._places.pop(slot, ()):
-                for places in (self._needed, self._again, self._spare):
-                    places.pop(take, None)
-        elif slot in self._places:
-            for take in self._places[slot]:
-                if self._needed.pop(take, None) is not None:
-                    self._again[take] = slot
+            self._tally.count(fact, slot)
+        if self._is_settled(slot):
+            self._list.strike(slot)
+        elif not fact.is_valid:
+            self._list.put_last(slot)
 
     def _measure(self, fact: Fact, slot: Slot) -> None:
         earlier = self.done.get(slot)
@@ -181,15 +156,6 @@ class Board:
         )
         insort(self._observed, (fact.number, seen), key=lambda item: item[0])
 
-    def _count(self, fact: Fact, slot: Slot) -> None:
-        self._attempts[slot] += 1
-        if fact.state == TrialState.PRUNED:
-            self._left_out.add(slot)
-        elif not fact.is_blameless:
-            self._failures[slot][fact.seat or ""] += 1
-        elif fact.reason is None or fact.reason.startswith(DEAD):
-            self._deaths[slot] += 1
-
     def _read_plans(self, first: int) -> None:
         """Read plans from this number on; if one was replaced, list all cells anew."""
         known = len(self.plans)
@@ -198,7 +164,7 @@ class Board:
             if choose_plan(self._carried[number]) != carriers[number]:
                 del plans[number:], setups[number:], carriers[number:]
                 self._slots, self._planned = [], Counter()
-                self._needed, self._again, self._spare, self._places = {}, {}, {}, {}
+                self._list = WaitingList(self._tally.attempts)
                 break
         while len(plans) in self._carried:
             number = len(plans)
@@ -220,24 +186,16 @@ class Board:
         """List the cells of a plan that are not settled."""
         planned_cells = self.plans[number].cells
         slots = []
-        self._spare = {}
+        self._list.spare = {}
         for place, (planned, key) in enumerate(
             zip(planned_cells, self._keys_of([planned.cell for planned in planned_cells]))
         ):
-            repeat = self._planned[key] if planned.role == "repeat" else 0
+            repeat = max(1, self._planned[key]) if planned.role == "repeat" else 0
             self._planned[key] += 1
             slot = Slot(key, repeat)
             slots.append(slot)
-            if slot in self.done or self.is_out(slot):
-                continue
-            take = Take(number, place)
-            self._places.setdefault(slot, []).append(take)
-            if planned.role == "reserve":
-                self._spare[take] = slot
-            elif self._attempts[slot]:
-                self._again[take] = slot
-            else:
-                self._needed[take] = slot
+            if not self._is_settled(slot):
+                self._list.add(Take(number, place), slot, reserve=planned.role == "reserve")
         self._slots.append(tuple(slots))
 
     def _key(self, cell: Cell) -> Hashable | None:
@@ -256,33 +214,18 @@ class Board:
 
     # Questions ---------------------------------------------------------------------------
 
-    def is_out(self, slot: Slot) -> bool:
-        """Whether a cell is not to be tried again.
-
-        A cell that has failed on one of several machines only is tried twice as often: the
-        machine may be to blame.
-        """
-        if slot in self._left_out or self._deaths[slot] >= MAX_DEATHS:
-            return True
-        seats = self._failures.get(slot)
-        if not seats:
-            return False
-        tries = sum(seats.values())
-        one = len({machine_of(seat) for seat in seats}) == 1 < len(self._machines)
-        return tries >= self._max_tries * (2 if one else 1)
+    def _is_settled(self, slot: Slot) -> bool:
+        """Whether a cell is measured or out of tries."""
+        return slot in self.done or slot in self._tally.out
 
     @property
     def all_settled(self) -> bool:
         """Whether every planned cell is measured or out of tries, but for reserves."""
-        return not self._needed and not self._again
+        return not len(self._list)
 
     def unsettled(self) -> list[Take]:
         """Return the cells that are neither measured nor out of tries, but for reserves."""
-        return [*self._needed, *self._again]
-
-    def _queue(self) -> Iterable[tuple[Take, Slot]]:
-        again = sorted(self._again.items(), key=lambda item: (self._attempts[item[1]], item[0]))
-        return chain(self._needed.items(), again)
+        return [take for take, _ in self._list]
 
     def free(self, rank: int, *, reserve: bool = False, but: Collection[Slot] = ()) -> Take | None:
         """Return the free cell of this rank, None if there are not so many.
@@ -292,13 +235,13 @@ class Board:
             reserve: Look in the last plan's reserve instead.
             but: Cells that are not for this worker.
         """
-        queue = self._spare.items() if reserve else self._queue()
+        queue = self._list.spare.items() if reserve else self._list
         free = (take for take, slot in queue if slot not in self._holders and slot not in but)
         return next(islice(free, rank, None), None)
 
     def count_free(self) -> int:
         """Return how many cells are neither settled nor held."""
-        return sum(slot not in self._holders for _, slot in self._queue())
+        return sum(slot not in self._holders for _, slot in self._list)
 
     def left_to_others(self, seat: str | None) -> set[Slot]:
         """Return the free cells that have failed here more often than with another who is here."""
@@ -307,10 +250,8 @@ class Board:
             return set()
         return {
             slot
-            for slot in self._again.values()
-            if slot not in self._holders
-            and slot in self._failures
-            and self._failures[slot][seat] > min(self._failures[slot][name] for name in present)
+            for slot in self._list.again.values()
+            if slot not in self._holders and self._tally.is_for_others(slot, seat, present)
         }
 
     def holders(self, take: Take) -> set[int]:
@@ -345,7 +286,7 @@ class Board:
             role=planned.role,
             predicted_accuracy=planned.accuracy,
             predicted_seconds=planned.seconds,
-            attempt=self._attempts[slot] + 1,
+            attempt=self._tally.attempts[slot] + 1,
             waited_seconds=round(waited, 3),
             worker=me.worker,
             process=me.process,
@@ -404,7 +345,7 @@ class Board:
 
     def left_out(self) -> list[Cell]:
         """Return the planned cells that are not to be tried again."""
-        return list(self._out.values())
+        return list(self._tally.out.values())
 
     def observations(self) -> list[Observation]:
         """Return the measured cells by trial number."""
@@ -413,10 +354,10 @@ class Board:
     def running(self) -> list[Running]:
         """Return the cells that are dealt or planned but not measured."""
         found = []
-        for slot, take in {slot: take for take, slot in self._queue()}.items():
+        for slot, take in {slot: take for take, slot in self._list}.items():
             planned = self.plans[take.plan].cells[take.place]
             found.append(Running(planned.cell, planned.seconds, slot.repeat))
-        known = {self._slots[take.plan][take.place] for take in self.unsettled()}
+        known = {slot for _, slot in self._list}
         for fact in self.open.values():
             own = self.slot(fact)
             if own is not None and fact.cell is not None and own not in known:

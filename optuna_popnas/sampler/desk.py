@@ -14,7 +14,6 @@ from optuna.trial import TrialState
 
 from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler.board import Board
-from optuna_popnas.sampler.board import Take
 from optuna_popnas.sampler.facts import CLAIM
 from optuna_popnas.sampler.facts import DEAD
 from optuna_popnas.sampler.facts import Fact
@@ -35,9 +34,8 @@ from optuna_popnas.sampler.planner import Planner
 from optuna_popnas.sampler.setup import is_extension
 from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.sampler.setup import setup_problem
-from optuna_popnas.sampler.setup import setup_to_json
 from optuna_popnas.sampler.stored_plans import find_setup
-from optuna_popnas.sampler.stored_plans import VERSION
+from optuna_popnas.sampler.waiting_list import Take
 from optuna_popnas.sampler.writer import Writer
 from optuna_popnas.space import Cell
 
@@ -204,15 +202,13 @@ class Desk:
                     f"Trial {trial.number} was {DEAD} by another worker, as it had shown no sign "
                     "of life. Its cell is trained by another trial."
                 )
-            absent = self._absent()
-            move = next_move(
+            return next_move(
                 self._board,
                 trial.number,
-                absent=absent,
+                absent=self._absent(),
                 speculate=self._speculate,
                 seat=self._writer.me.seat,
             )
-        return move
 
     def _refresh(self) -> None:
         """Fold what is new in the study into the board; bury the dead."""
@@ -315,15 +311,8 @@ class Desk:
                 _logger.info(f"Trial {trial.number} plans {upcoming}.")
             self._warn_of_mixed_devices()
         plan = self._planner.plan(upcoming, known, seed=settings["seed"])
-        data = {
-            "version": VERSION,
-            "plan": plan.to_json(self._planner.space),
-            "fenced": fenced,
-            "trial": trial.number,
-        }
-        if new_setup:
-            data["setup"] = setup_to_json(self._planner.space, settings)
-        self._writer.plan(trial, move.plan, data)
+        setup = Setup(self._planner.space, settings) if new_setup else None
+        self._writer.plan(trial, move.plan, plan, fenced, setup)
 
     def _end(self, trial: FrozenTrial, reason: str) -> None:
         """End a trial for which there is no cell, and this thread's ``optimize``."""
@@ -395,16 +384,9 @@ class Desk:
             return
         self._heartbeats_due = now + _HEARTBEATS
         internals.fail_stale_trials(self._study)
-        # Clones that retry callbacks have enqueued of cells that are trained anyway: nobody would
-        # take them while all wait.
-        for trial in internals.read_trials(self._study):
-            if trial.state != TrialState.WAITING or internals.RETRY_OF not in trial.system_attrs:
-                continue
-            with self._lock:
-                useless = self._board.is_taken(read_fact(trial))
-            if useless:
-                reason = f"{INTERRUPTED}: the sampler itself tries the cell again"
-                self._writer.bury(trial, TrialState.FAIL, None, reason)
+        with self._lock:
+            taken = self._board.is_taken
+            self._writer.bury_clones(internals.read_trials(self._study), taken)
 
     def _warn_of_mixed_devices(self) -> None:
         """Warn if the seconds of the study come from devices that are not comparable."""

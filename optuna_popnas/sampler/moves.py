@@ -25,7 +25,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from optuna_popnas.sampler.board import Board
-from optuna_popnas.sampler.board import Take
+from optuna_popnas.sampler.waiting_list import Take
 
 
 class MakePlan(NamedTuple):

@@ -230,6 +230,10 @@ def default_predictor(kind: str, mode: str) -> PredictorSpec:
     """Return the predictor of a mode for ``"accuracy"`` or ``"seconds"``."""
     from optuna_popnas import predictors
 
+    if mode == "adaptive":
+        if kind == "accuracy":
+            return predictors.SizeAwareAccuracyPredictor
+        return predictors.SizeAwareTimePredictor
     if kind == "accuracy":
         return predictors.AccuracyPredictor
     if mode == "popnas-v1":

@@ -51,15 +51,20 @@ class POPNASSampler(BaseSampler):
         max_children: At most so many cells of the Pareto front are trained per level (K).
         max_exploration_children: At most so many more by the exploration step (J).
         time_limit: Cells that are predicted to train longer are left out, seconds (T).
-        mode: ``"popnas"`` (the thesis), ``"pnas"`` (accuracy alone) or ``"popnas-v1"``.
+        mode: ``"adaptive"`` (small waves of cells of any depth, chosen by what they are worth),
+            ``"popnas"`` (the thesis), ``"pnas"`` (accuracy alone) or ``"popnas-v1"``.
         accuracy_predictor: An object with ``fit`` and ``predict``, or a callable
             ``(space, *, seed)`` that makes one, such as a class of
             :mod:`optuna_popnas.predictors`. That of the mode if left out.
         time_predictor: Likewise.
         time_probe: A cheap estimate of a cell's training time, ``cell -> seconds``.
         budget_seconds: Seconds of training that the search may spend (mode ``"adaptive"``).
+        time_range: Seconds of a training, from and to: the part of the front that matters (mode
+            ``"adaptive"``).
+        first_cells: Cells that mode ``"adaptive"`` trains before it learns from them.
+        wave_size: Cells that mode ``"adaptive"`` chooses at a time; more with many workers.
         stale_after: Seconds of silence after which a trial counts as dead and its cell is
-            trained by another. 120 if left out; where the storage has heartbeats these decide.
+            trained by another. 120 if left out, or the storage's heartbeats' if that is more.
         independent_sampler: Samples all other parameters. A random sampler if left out.
         seed: Makes the search reproducible. The study's if left out, drawn for a new study.
         max_tries: A cell whose trials failed so often is left out.
@@ -97,6 +102,9 @@ class POPNASSampler(BaseSampler):
         time_predictor: PredictorSpec | None = None,
         time_probe: Callable[[Cell], float] | None = None,
         budget_seconds: float | None = None,
+        time_range: tuple[float, float] | None = None,
+        first_cells: int = 12,
+        wave_size: int = 8,
         stale_after: float | None = None,
         independent_sampler: BaseSampler | None = None,
         seed: int | None = None,
@@ -148,6 +156,9 @@ class POPNASSampler(BaseSampler):
             max_candidates=max_candidates,
             total_cells=total_cells,
             budget_seconds=budget_seconds,
+            time_range=time_range,
+            first_cells=first_cells,
+            wave_size=wave_size,
         )
         config.check_space(space)
         self._space = space

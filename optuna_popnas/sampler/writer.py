@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import optuna
@@ -15,8 +15,11 @@ from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler.liveness import Me
 from optuna_popnas.sampler.parameters import BLOCKS
 from optuna_popnas.sampler.parameters import cell_distributions
+from optuna_popnas.sampler.setup import Setup
+from optuna_popnas.sampler.setup import setup_to_json
 from optuna_popnas.sampler.stored_plans import split_plan
 from optuna_popnas.sampler.stored_plans import VERSION
+from optuna_popnas.search import Plan
 from optuna_popnas.space import SearchSpace
 
 
@@ -55,8 +58,31 @@ class Writer:
         mark = None if plan is None else {**self._mark(trial), "plan": plan}
         self._write(trial, facts.LEAD, mark)
 
-    def plan(self, trial: FrozenTrial, number: int, data: dict[str, Any]) -> None:
-        """Commit a plan; with the last write it holds."""
+    def plan(
+        self,
+        trial: FrozenTrial,
+        number: int,
+        plan: Plan,
+        fenced: Sequence[int],
+        setup: Setup | None,
+    ) -> None:
+        """Commit a plan; with the last write it holds.
+
+        Args:
+            trial: The trial that carries it.
+            number: Number of the plan.
+            plan: The plan.
+            fenced: Trials whose plan of this number does not hold.
+            setup: With what the search begins or goes on, None if that is known.
+        """
+        data: dict[str, Any] = {
+            "version": VERSION,
+            "plan": plan.to_json(self._space),
+            "fenced": list(fenced),
+            "trial": trial.number,
+        }
+        if setup is not None:
+            data["setup"] = setup_to_json(*setup)
         for key, value in split_plan(data, number):
             self._write(trial, key, value)
 
@@ -96,6 +122,19 @@ class Writer:
         except UpdateFinishedTrialError:
             return False
         return internals.finish_trial(self._study, internals.trial_key(trial), state, values)
+
+    def bury_clones(
+        self, trials: Iterable[FrozenTrial], is_taken: Callable[[facts.Fact], bool]
+    ) -> None:
+        """Fail the trials that retry callbacks have enqueued of cells that are trained anyway.
+
+        Nobody would take them while all wait.
+        """
+        for trial in trials:
+            clone = internals.RETRY_OF in trial.system_attrs
+            if trial.state == TrialState.WAITING and clone and is_taken(facts.read_fact(trial)):
+                reason = f"{facts.INTERRUPTED}: the sampler itself tries the cell again"
+                self.bury(trial, TrialState.FAIL, None, reason)
 
     def _mark(self, trial: FrozenTrial) -> dict[str, Any]:
         return {"version": VERSION, "trial": trial.number, **self.me._asdict()}

@@ -11,8 +11,6 @@ import pytest
 from optuna_popnas import Cell
 from optuna_popnas import SearchSpace
 from optuna_popnas.sampler.board import Board
-from optuna_popnas.sampler.board import MAX_DEATHS
-from optuna_popnas.sampler.board import Take
 from optuna_popnas.sampler.facts import DEAD
 from optuna_popnas.sampler.facts import Fact
 from optuna_popnas.sampler.moves import Finish
@@ -21,6 +19,8 @@ from optuna_popnas.sampler.moves import next_move
 from optuna_popnas.sampler.moves import Wait
 from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.sampler.stored_plans import choose_plan
+from optuna_popnas.sampler.tally import MAX_DEATHS
+from optuna_popnas.sampler.waiting_list import Take
 from optuna_popnas.search import Plan
 from optuna_popnas.search import PlannedCell
 from optuna_popnas.search import PlanReport

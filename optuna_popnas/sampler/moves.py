@@ -87,7 +87,7 @@ def next_move(
     leaders = [other for other in board.leaders(len(board.plans)) if other != number]
     if planning and not leaders and behind <= 0:
         return MakePlan(len(board.plans))
-    if upcoming is None and (board.all_settled or (board.adaptive and not board.count_free())):
+    if upcoming is None and board.all_settled:
         return Finish(_ending(board))
     spare = board.free(rank, reserve=True) if speculate else None
     if spare is not None:
@@ -107,8 +107,9 @@ def _waiting(board: Board, planning: bool, leaders: list[int], left: bool) -> st
     unsettled = board.unsettled()
     trials = sorted(holder for take in unsettled for holder in board.holders(take))
     shown = ", ".join(map(str, trials[:5])) + (", ..." if len(trials) > 5 else "")
+    what = "the search" if board.adaptive else f"level {board.plans[-1].level}"
     return (
-        f"level {board.plans[-1].level} is complete but for {len(unsettled)} cells that other "
+        f"{what} is complete but for {len(unsettled)} cells that other "
         f"trials are training ({shown})"
     )
 

@@ -6,9 +6,10 @@ is handled alone, but for RandAugment, and nothing is copied between host and de
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import RandAugment
 
 from optuna_popnas.training.config import TrainingConfig
 
@@ -35,7 +36,11 @@ class Augmenter:
         self._cutout = config.cutout
         self._size = size
         self.moves = bool(self._flip or self._translation or self._crop)
-        self._policy = RandAugment(config.rand_augment) if config.rand_augment else None
+        self._policy: Any = None
+        if config.rand_augment:
+            from torchvision.transforms.v2 import RandAugment
+
+            self._policy = RandAugment(config.rand_augment)
         self.active = bool(self.moves or self._cutout or self._policy)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor | None:

@@ -20,6 +20,7 @@ from optuna_popnas.training.model import load_model
 from optuna_popnas.training.model import to_floats
 from optuna_popnas.training.model import TrainedModel
 from optuna_popnas.training.readme import card_text
+from optuna_popnas.training.readme import FRONT_MATTER
 
 
 FORMATS = ("safetensors", "pt2", "onnx")
@@ -63,7 +64,7 @@ def export(
             file in which a model was saved.
         folder: Where the files go: ``<name>.safetensors`` with its card ``<name>.json`` (cell,
             settings, data, accuracy), ``<name>.pt2`` (``torch.export``), ``<name>.onnx``, and
-            ``README.md``, a card for people.
+            ``README.md``, a card for people (``<name>.md`` where another one is there).
         images: Real images to check with: a data set, of which test images are taken first, or
             an array ``(n, C, H, W)``. The model's own samples if left out.
         formats: Some of ``"safetensors"``, ``"pt2"``, ``"onnx"``.
@@ -105,6 +106,8 @@ def export(
         with replacing(files["onnx"], "ONNX file") as part:
             difference["onnx"] = _write_onnx(program, part, probe, expected)
     files["readme"] = folder / "README.md"
+    if files["readme"].exists() and not files["readme"].read_text().startswith(FRONT_MATTER):
+        files["readme"] = folder / f"{name}.md"  # the other one is somebody's own
     with replacing(files["readme"], "Model card") as part:
         part.write_text(card_text(model.card(), files), encoding="utf-8")
     return Export(files, len(probe), difference)

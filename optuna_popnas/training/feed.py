@@ -63,6 +63,11 @@ class Feed:
         self._generators = generators
         _, channels, height, width = images.shape
         self._shape = (height, width, channels)
+        if config.rand_augment and channels not in (1, 3):
+            raise ValueError(
+                f"`rand_augment` must be 0 for images of {channels} channels, but got "
+                f"{config.rand_augment}. It is made for grey and colour images."
+            )
         self._augmenter = Augmenter(config, (height, width))
         pixels = len(generators) * height * width * channels
         self.gathered = min(max(_CHUNK[device.type] // (4 * self.batch * pixels), 1), self.steps)

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 
+#: How the text begins, by which it is known again.
+FRONT_MATTER = "---\nlibrary_name: optuna-popnas\n"
+
+
 def card_text(card: Mapping[str, Any], files: Mapping[str, Path]) -> str:
     """Return the text of a model card.
 
@@ -16,15 +20,13 @@ def card_text(card: Mapping[str, Any], files: Mapping[str, Path]) -> str:
     """
     data, figures = card["data"], card["figures"]
     height, width = data["image_size"]
-    top = card["input"]["range"][1]
+    top = float(data.get("range", (0, 1))[1])
     names = data["class_names"]
     channels = data["in_channels"]
     kind = {1: "grey", 3: "RGB"}.get(channels, f"{channels}-channel")
     mode = {1: "L", 3: "RGB"}.get(channels)
     lines = [
-        "---",
-        "library_name: optuna-popnas",
-        "pipeline_tag: image-classification",
+        FRONT_MATTER + "pipeline_tag: image-classification",
         "---",
         f"# Classifier of {data['name']}",
         "",
@@ -41,8 +43,8 @@ def card_text(card: Mapping[str, Any], files: Mapping[str, Path]) -> str:
         "## Use",
         "",
         f"Images are {kind}, {height}x{width} pixels, `(batch, {channels}, {height}, {width})` "
-        f"float32 between 0 and {top:g}"
-        + ("; nothing else is subtracted or divided." if top == 1 else "."),
+        "float32 between 0 and 1; nothing else is subtracted or divided."
+        + (f" Numbers up to {top:g} were divided by that." if top not in (1, 255) else ""),
     ]
     if "onnx" in files and mode is not None:
         reshape = "[None, None]" if channels == 1 else ".transpose(2, 0, 1)[None]"

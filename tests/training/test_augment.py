@@ -103,3 +103,17 @@ def test_translation_reaches_an_eighth_and_flips_half() -> None:
     assert set(shift.tolist()) == {-2, -1, 0, 1, 2}
     assert (shift == 0).float().mean() == pytest.approx(0.25, abs=0.04)
     assert (shift == 2).float().mean() == pytest.approx(0.125, abs=0.03)
+
+
+def test_rand_augment_varies_each_image() -> None:
+    images = random_images()[..., :1]
+    augmenter = Augmenter(TrainingConfig(**PLAIN, rand_augment=2), (6, 9))
+    indices = torch.zeros(12, dtype=torch.int64)
+    torch.manual_seed(0)
+    result = augmenter(images, indices, augmenter.draw(12, torch.Generator()))
+    assert result.shape == (12, 6, 9, 1)
+    assert 0 <= result.min() and result.max() <= 1
+    assert len({tuple(image.flatten().tolist()) for image in result}) > 6
+    torch.manual_seed(0)
+    again = augmenter(images, indices, augmenter.draw(12, torch.Generator()))
+    assert torch.equal(result, again)

@@ -213,6 +213,13 @@ def test_a_full_disk_is_an_ordinary_error(tmp_path: Path, monkeypatch: pytest.Mo
     assert not list(tmp_path.iterdir())
 
 
+def test_the_readme_of_a_project_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# My project")
+    done = export(make_model(), tmp_path, formats=["safetensors"])
+    assert (tmp_path / "README.md").read_text() == "# My project"
+    assert done.files["readme"].name == "model.md"
+
+
 def test_the_lines_of_the_card_predict(tmp_path: Path) -> None:
     from PIL import Image
 

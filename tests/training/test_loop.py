@@ -132,6 +132,30 @@ def weights_of(network: nn.Module) -> torch.Tensor:
     return torch.cat([tensor.reshape(-1).float() for tensor in network.state_dict().values()])
 
 
+@pytest.mark.parametrize("settings", [{"mixup": 0.4}, {"rand_augment": 2}, {"warmup_epochs": 1}])
+def test_options_of_final_trainings(digits: ImageData, settings: dict[str, Any]) -> None:
+    """They change what is learnt, the same way each time."""
+    first, again, plain = (start(digits, **s).run_epoch() for s in (settings, settings, {}))
+    assert first.losses == again.losses != plain.losses
+
+
+def test_mixed_labels_are_worth_their_share(digits: ImageData) -> None:
+    """With a share of 1/2 at all times the loss is that of both labels, averaged."""
+    training = start(digits, mixup=1e6)  # Beta(1e6, 1e6) is 1/2
+    training._set_progress(0, 0.0)
+    images, labels = training._feed.first_batch()
+    torch.manual_seed(0)
+    training._total.zero_()
+    training._step(images, labels)
+    torch.manual_seed(0)
+    training._mixup.sample()  # type: ignore[union-attr]
+    order = torch.randperm(len(images))
+    mixed = (images + images[order]) / 2
+    outputs = training.network(mixed).detach()
+    targets = [nn.functional.cross_entropy(outputs, y[:, 0]) for y in (labels, labels[order])]
+    assert float(training._total) == pytest.approx(float(sum(targets)) / 2, rel=1e-3)
+
+
 def test_state_of_another_network(digits: ImageData) -> None:
     state = start(digits).state_dict()
     other = start(digits, cell=Cell([(-1, "identity", -1, "3x3 conv")]))

@@ -129,6 +129,11 @@ class Devices:
             self._reference = study_calibration(study)
         return own.convert(seconds, self._reference or own)
 
+    def facts(self) -> dict[str, Any]:
+        """Return what is written on a trial whose seconds were converted."""
+        known = self.calibration if self._normalize else None
+        return {} if known is None else {CALIBRATION: known.to_json()}
+
     def complaints(self, trial: BaseTrial, shared: str | None) -> list[str]:
         """Return, now and then, what makes seconds incomparable and was not yet said."""
         look = self._calls % _LOOK_EVERY == 0

@@ -19,7 +19,7 @@ from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.model import describe_data
 from optuna_popnas.training.model import TrainedModel
-from optuna_popnas.training.trainer import TrainingResult
+from optuna_popnas.training.result import TrainingResult
 
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.study import StudyDirection
 from optuna.trial import BaseTrial
 import torch
 
@@ -18,6 +17,7 @@ from optuna_popnas.networks import cell_costs
 from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.objective.calibration import Calibration
 from optuna_popnas.objective.calibration import Devices
+from optuna_popnas.objective.goals import Goals
 from optuna_popnas.objective.recording import facts_of
 from optuna_popnas.objective.recording import first_line
 from optuna_popnas.objective.recording import keep_model
@@ -43,20 +43,14 @@ from optuna_popnas.training.device import release_memory
 from optuna_popnas.training.device import resolve_device
 from optuna_popnas.training.device import shared_with_others
 from optuna_popnas.training.latency import measure_latency
+from optuna_popnas.training.result import TrainingDiverged
+from optuna_popnas.training.result import TrainingResult
 from optuna_popnas.training.schedule import wasted_epochs
 from optuna_popnas.training.trainer import probe_cell
 from optuna_popnas.training.trainer import train_cell
-from optuna_popnas.training.trainer import TrainingDiverged
-from optuna_popnas.training.trainer import TrainingResult
 
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
-
-#: What can be an objective. All but the accuracy are minimised.
-OBJECTIVES = ("accuracy", "seconds", "parameters", "flops", "latency", "peak_memory")
-
-# These follow from the cell alone.
-_COMPUTED = ("parameters", "flops")
 
 
 class TrainingObjective:
@@ -130,8 +124,7 @@ class TrainingObjective:
         self.machine = machine or MachineConfig()
         self.device = resolve_device(device)
         self.seed = seed
-        self.objectives = None if objectives is None else tuple(objectives)
-        self.limits = dict(limits or {})
+        self.goals = Goals(None if objectives is None else tuple(objectives), dict(limits or {}))
         self.latency_batch = latency_batch
         self.stop_early = stop_early
         self.keep_models = None if keep_models is None else Path(keep_models)
@@ -139,12 +132,6 @@ class TrainingObjective:
         self._devices = Devices(
             device_name(self.device, self.machine.threads), self.probe, normalize_seconds
         )
-        for name in (*(self.objectives or ()), *self.limits):
-            if name not in OBJECTIVES:
-                raise ValueError(
-                    f"Objectives and limits must be among {', '.join(OBJECTIVES)}, "
-                    f"but got {name!r}."
-                )
         wasted = wasted_epochs(self.training)
         if wasted is not None:
             _logger.warning(wasted)
@@ -166,15 +153,14 @@ class TrainingObjective:
                 early.
             MachineFailure: Disk, data or device failed, for which the cell is not to blame.
         """
-        names = self._names(trial)
+        names = self.goals.names(trial)
         cell = self.space.suggest(trial)
         for text in self._devices.complaints(trial, shared_with_others(self.device)):
             _logger.warning(text)
         costs = self.costs(cell)
-        self._constrain(trial, costs)
-        over = [name for name, value in costs.items() if value > self._limit(name)]
-        if over:
-            reason = f"{over[0]} {costs[over[0]]:,} are over the limit {self._limit(over[0]):,.0f}"
+        self.goals.constrain(trial, costs)
+        reason = self.goals.over_limit(costs)
+        if reason is not None:
             write(trial, cell, {**costs, "reason": reason})
             raise optuna.TrialPruned(reason)
         try:
@@ -205,11 +191,10 @@ class TrainingObjective:
             **facts,
         }
         whole = result.stopped_epoch is None
-        if whole and ("latency" in names or "latency" in self.limits):
+        if whole and ("latency" in names or "latency" in self.goals.limits):
             values["latency"] = facts["latency_seconds"] = self._latency(result)
         values["seconds"] = self._devices.convert(result.seconds, trial)
-        if normalized := self._devices.calibration:
-            facts["calibration"] = normalized.to_json()
+        facts.update(self._devices.facts())
         if result.stopped_epoch is not None:
             reason = (
                 f"Ended after epoch {result.stopped_epoch} of {self.training.epochs}: its curve "
@@ -217,7 +202,7 @@ class TrainingObjective:
             )
             write(trial, cell, {**facts, "seconds": values["seconds"], "reason": reason})
             raise optuna.TrialPruned(reason)
-        self._constrain(trial, {k: v for k, v in values.items() if k not in costs})
+        self.goals.constrain(trial, {k: v for k, v in values.items() if k not in costs})
         write(trial, cell, facts)
         if self.keep_models is not None:
             keep_model(self.keep_models, result, self.data, self.training, trial.number)
@@ -252,30 +237,6 @@ class TrainingObjective:
     def calibrate(self) -> Calibration:
         """Measure how fast this device trains the empty cell and a reference cell, once."""
         return self._devices.calibrate()
-
-    def _names(self, trial: BaseTrial) -> tuple[str, ...]:
-        study = getattr(trial, "study", None)
-        if study is None:  # a FixedTrial
-            return self.objectives or ("accuracy", "seconds")
-        directions = study.directions
-        names = self.objectives or ("accuracy", "seconds")[: len(directions)]
-        wanted = ["maximize" if name == "accuracy" else "minimize" for name in names]
-        found = ["maximize" if d == StudyDirection.MAXIMIZE else "minimize" for d in directions]
-        if wanted != found:
-            raise ValueError(
-                f"Directions of a study of {', '.join(names)} must be {wanted}, but got {found}. "
-                "Create the study with these directions, or pass `objectives`."
-            )
-        return names
-
-    def _limit(self, name: str) -> float:
-        return self.limits.get(name, math.inf)
-
-    def _constrain(self, trial: BaseTrial, values: Mapping[str, float]) -> None:
-        for name, value in values.items():
-            if name in self.limits:
-                over = value - self.limits[name]
-                trial.set_constraint(name, -over if name == "accuracy" else over)
 
     def _watch(
         self, trial: BaseTrial, names: Sequence[str], costs: Mapping[str, int]

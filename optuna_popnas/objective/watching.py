@@ -15,7 +15,7 @@ from optuna_popnas.sampler.optuna_internals import write_users
 from optuna_popnas.search.stopping import CHANCE
 from optuna_popnas.search.stopping import FEWEST
 from optuna_popnas.search.stopping import outlook
-from optuna_popnas.training.trainer import EpochReport
+from optuna_popnas.training.result import EpochReport
 
 
 #: User attributes of a training that was ended early: after which epoch, what its whole training

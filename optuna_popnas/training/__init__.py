@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from optuna_popnas.training.exporting import export
     from optuna_popnas.training.model import load_model
     from optuna_popnas.training.model import TrainedModel
+    from optuna_popnas.training.result import TrainingResult
     from optuna_popnas.training.trainer import train_cell
-    from optuna_popnas.training.trainer import TrainingResult
 
 _LAZY = {
     "ImageData": "data.image_data",
     "TrainedModel": "model",
-    "TrainingResult": "trainer",
+    "TrainingResult": "result",
     "export": "exporting",
     "load_dataset": "data.load",
     "load_model": "model",

@@ -23,7 +23,7 @@ from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.model import TrainedModel
-from optuna_popnas.training.retraining import CHECKPOINT
+from optuna_popnas.training.resuming import CHECKPOINT
 from optuna_popnas.training.retraining import final_training
 from optuna_popnas.training.retraining import retrain
 from optuna_popnas.training.retraining import RetrainEpoch

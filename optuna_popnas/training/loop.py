@@ -8,9 +8,7 @@ also save and restore it between epochs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from contextlib import contextmanager
-from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,13 +30,13 @@ from optuna_popnas.training.device import cpu_threads
 from optuna_popnas.training.feed import Feed
 from optuna_popnas.training.feed import ValidationFeed
 from optuna_popnas.training.flat import FlatParameters
-from optuna_popnas.training.flat import make_optimizer
 from optuna_popnas.training.graphs import GraphedStep
 from optuna_popnas.training.loss import Loss
 from optuna_popnas.training.metrics import measure
 from optuna_popnas.training.metrics import Metrics
 from optuna_popnas.training.norms import BatchNorms
 from optuna_popnas.training.schedule import learning_rates
+from optuna_popnas.training.step import Step
 
 
 # Pixels per validation batch: on a CPU activations stay in its cache, a GPU is kept busy.
@@ -113,27 +111,20 @@ class Training:
         self._validation_labels = data.labels[split.validation]
         self._rates = learning_rates(config, self.steps)
         self._norms.by_epoch = self.batch_norm == "epoch"
-        self._loss = Loss(config, data, split, self.network, device)
         network_config = getattr(network, "config", None)
         self._drops_paths = network_config is not None and network_config.drop_path > 0
         self._report_progress: Any = getattr(network, "set_progress", None)
-        self._total = torch.zeros(len(self.seeds), device=device)
-        self._precision = precision(machine, device)
-        self._scaler = torch.amp.GradScaler(enabled=self._precision is torch.float16)
-        self._penalty: Tensor | None = None
-        if config.optimizer == "l2" and config.weight_decay:
-            self._penalty = self._flat.kernels() * config.weight_decay
         graphs = machine.cuda_graphs and device.type == "cuda"
-        self._mixup = None
-        if config.mixup:
-            if graphs:
-                raise ValueError("`cuda_graphs` must not be set with `mixup`. Leave one out.")
-            self._mixup = torch.distributions.Beta(config.mixup, config.mixup)
         rate = float(self._rates[0])
-        self._optimizer = make_optimizer(
-            self._flat.flat, config, torch.tensor(rate, device=device) if graphs else rate
+        self._step = Step(
+            torch.compile(self.network) if machine.compile else self.network,
+            self._flat,
+            Loss(config, data, split, self.network, device),
+            config,
+            precision(machine, device),
+            torch.tensor(rate, device=device) if graphs else rate,
+            networks=len(self.seeds),
         )
-        self._call: Any = torch.compile(self.network) if machine.compile else self.network
         self._graph: GraphedStep | None = None
         self._warm_up()
         if graphs:
@@ -152,7 +143,7 @@ class Training:
         rates = self._rates[self.epoch * self.steps : (self.epoch + 1) * self.steps]
         with self._prepared():
             self.network.train()
-            self._total.zero_()
+            self._step.total.zero_()
             begin = self.clock.now()
             self._norms.begin()
             for step, (images, labels) in enumerate(self._feed.epoch()):
@@ -166,7 +157,7 @@ class Training:
             self._norms.end(self.steps)
             seconds = self.clock.now() - begin
         self.epoch += 1
-        return Epoch(tuple((self._total / self.steps).tolist()), seconds)
+        return Epoch(tuple((self._step.total / self.steps).tolist()), seconds)
 
     def probe(self, steps: int) -> float:
         """Time a few steps.
@@ -223,8 +214,8 @@ class Training:
             "parameters": self._flat.flat.detach().clone(),
             "average": None if self._average is None else self._average.clone(),
             "buffers": {name: b.clone() for name, b in self.network.named_buffers()},
-            "optimizer": self._optimizer.state_dict(),
-            "scaler": self._scaler.state_dict(),
+            "optimizer": self._step.optimizer.state_dict(),
+            "scaler": self._step.scaler.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -246,8 +237,8 @@ class Training:
                 buffer.copy_(state["buffers"][name])
             if self._average is not None and state["average"] is not None:
                 self._average.copy_(state["average"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._scaler.load_state_dict(state["scaler"])
+        self._step.optimizer.load_state_dict(state["optimizer"])
+        self._step.scaler.load_state_dict(state["scaler"])
         self.epoch = int(state["epoch"])
 
     def finish(self) -> nn.Module:
@@ -259,38 +250,8 @@ class Training:
         self._norms.restore(self.epoch * self.steps)
         return self.network.eval()
 
-    def _step(self, images: Tensor, labels: Tensor) -> None:
-        share, order = 1.0, None
-        if self._mixup is not None:
-            share, order = float(self._mixup.sample()), torch.randperm(len(images))
-            images = torch.lerp(images[order], images, share)
-        with self._autocast():
-            outputs = self._call(images)
-        losses = self._loss(outputs, labels)
-        if order is not None:
-            losses = share * losses + (1.0 - share) * self._loss(outputs, labels[order])
-        self._total += losses.detach()
-        loss = losses.sum()
-        if self._scaler.is_enabled():
-            torch.autograd.backward(self._scaler.scale(loss))
-            self._flat.gather_gradients()
-            self._scaler.unscale_(self._optimizer)
-            self._add_penalty()
-            self._scaler.step(self._optimizer)
-            self._scaler.update()
-        else:
-            torch.autograd.backward(loss)
-            self._flat.gather_gradients()
-            self._add_penalty()
-            self._optimizer.step()
-
-    def _add_penalty(self) -> None:
-        """Add the gradient of L2 on kernels; Keras' layers have none on biases and norms."""
-        if self._penalty is not None and self._flat.flat.grad is not None:
-            self._flat.flat.grad.addcmul_(self._flat.flat.detach(), self._penalty)
-
     def _set_progress(self, step: int, rate: float) -> None:
-        group = self._optimizer.param_groups[0]
+        group = self._step.optimizer.param_groups[0]
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)
         else:
@@ -315,8 +276,8 @@ class Training:
     def _restore_after_warm_up(self) -> None:
         # With a learning rate of 0 the parameters have not moved; the optimiser's state has.
         self._norms.put_back(self._saved)
-        self._total.zero_()
-        for state in self._optimizer.state.values():
+        self._step.total.zero_()
+        for state in self._step.optimizer.state.values():
             for value in state.values():
                 if isinstance(value, Tensor):
                     value.zero_()
@@ -326,12 +287,12 @@ class Training:
         self.network.eval()
         found = []
         with self._averaged(), cpu_threads(self.device, self.machine.threads):
-            with torch.inference_mode(), self._autocast():
+            with torch.inference_mode(), self._step.autocast():
                 for images in feed:
                     if networks > 1:
                         images = images.repeat(1, networks, 1, 1)
                         images = images.contiguous(memory_format=self._format)
-                    outputs = self._call(images)
+                    outputs = self._step.network(images)
                     found.append(outputs.reshape(len(outputs), networks, -1).argmax(dim=2))
                 predictions = torch.cat(found).cpu().numpy()
         return [measure(labels, predictions[:, s], self._data.classes) for s in range(networks)]
@@ -346,11 +307,6 @@ class Training:
             self.machine.readers,
             self._format is torch.channels_last,
         )
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self._precision is torch.float32:
-            return nullcontext()
-        return torch.autocast(self.device.type, self._precision)
 
     @contextmanager
     def _prepared(self) -> Iterator[None]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from dataclasses import field
+from collections.abc import Callable
 from dataclasses import replace
-import hashlib
 import math
 from pathlib import Path
 import time
@@ -19,10 +16,6 @@ from optuna_popnas.networks.config import NetworkConfig
 from optuna_popnas.networks.network import Network
 from optuna_popnas.networks.sizing import fit_parameters
 from optuna_popnas.space.cell import Cell
-from optuna_popnas.training.checkpoint import pack
-from optuna_popnas.training.checkpoint import read_tensors
-from optuna_popnas.training.checkpoint import unpack
-from optuna_popnas.training.checkpoint import write_tensors
 from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.curves import write_curves
@@ -33,18 +26,22 @@ from optuna_popnas.training.device import resolve_device
 from optuna_popnas.training.loop import Training
 from optuna_popnas.training.model import describe_data
 from optuna_popnas.training.model import TrainedModel
+from optuna_popnas.training.result import TrainingDiverged
+from optuna_popnas.training.resuming import CHECKPOINT
+from optuna_popnas.training.resuming import fingerprint
+from optuna_popnas.training.resuming import FORMAT
+from optuna_popnas.training.resuming import go_on
+from optuna_popnas.training.resuming import Progress
+from optuna_popnas.training.resuming import read_checkpoint
+from optuna_popnas.training.resuming import VERSION
+from optuna_popnas.training.resuming import write_checkpoint
 from optuna_popnas.training.trainer import seeded_network
-from optuna_popnas.training.trainer import TrainingDiverged
 
 
 #: What the thesis' final training changes (L1262): periods of 2, 4, ... 128 epochs, 254 in all.
 FINAL_CHANGES: dict[str, Any] = {"epochs": 254, "restart_epochs": 2, "folds": 1, "seeds": 1}
 
-#: Name of the checkpoint in the folder of a training.
-CHECKPOINT = "checkpoint.safetensors"
 
-_FORMAT = "optuna-popnas checkpoint"
-_VERSION = 1
 _SAMPLES = 64
 
 
@@ -75,17 +72,6 @@ class RetrainEpoch(NamedTuple):
     accuracy: float | None
     best: float | None
     seconds: float
-
-
-@dataclass
-class _Progress:
-    """What is known of a training beside the state of its network."""
-
-    curve: list[float] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    seconds: float = 0.0
-    best_epoch: int = 0
-    best: dict[str, Any] | None = None
 
 
 def retrain(
@@ -137,42 +123,25 @@ def retrain(
         OSError: The disk is full or the folder cannot be written to; the last checkpoint is kept.
         TrainingDiverged: The loss was not finite.
     """
-    config = network or NetworkConfig()
-    settings = training or final_training()
+    settings = _checked(training or final_training())
     machine = machine or MachineConfig(threads=None)
-    config = config.for_images(config.check_image_size(data.image_size))
-    for name in ("folds", "seeds"):
-        if getattr(settings, name) != 1:
-            raise ValueError(
-                f"`{name}` must be 1 to train a final network, but got {getattr(settings, name)}."
-            )
-    if parameters is not None:
-        config = fit_parameters(
-            cell,
-            config,
-            parameters,
-            in_channels=data.in_channels,
-            classes=data.classes,
-            image_size=data.image_size,
-        )
+    config = _sized(cell, network or NetworkConfig(), data, parameters)
     split = data.split()
     if all_images:
         split = Split(np.arange(len(data.labels), dtype=np.int64), split.validation)
     facts = {
-        "format": _FORMAT,
-        "version": _VERSION,
+        "format": FORMAT,
+        "version": VERSION,
         "cell": str(cell),
         "network": config.to_dict(),
         "training": settings.to_dict(),
         "seed": seed,
         "all_images": all_images,
         "data": data.name,
-        "images": _fingerprint(data, split),
+        "images": fingerprint(data, split),
     }
     path = None if folder is None else Path(folder) / CHECKPOINT
-    saved = None
-    if path is not None and resume and path.exists():
-        saved = _read_checkpoint(path, facts)
+    saved = read_checkpoint(path, facts) if path and resume and path.exists() else None
 
     begin = time.perf_counter()
     module = seeded_network(
@@ -180,45 +149,64 @@ def retrain(
     )
     where = resolve_device(device)
     job = Training(module, data, settings, split, machine=machine, device=where, seeds=(seed,))
-    progress = _Progress()
-    if saved is not None:
-        job.load_state_dict(saved["state"])
-        progress = _Progress(**saved["progress"])
+    progress = Progress() if saved is None else go_on(job, saved)
     setup_seconds = time.perf_counter() - begin
 
     written = time.monotonic()
-    end = settings.epochs if until is None else min(until, settings.epochs)
+    end = min(until or settings.epochs, settings.epochs)
     while job.epoch < end:
         _run_epoch(job, progress, validate=not all_images)
         last = job.epoch == end
         if path is not None and (last or time.monotonic() - written >= checkpoint_seconds):
-            _write_checkpoint(path, facts, job, progress)
+            write_checkpoint(path, facts, job, progress)
             written = time.monotonic()
         if on_epoch is not None:
             on_epoch(_report(progress, job.epoch, settings.epochs))
 
     if progress.best is not None:
         job.load_state_dict({**job.state_dict(), **progress.best})
-    figures = _figures(job, data, progress, all_images=all_images)
-    figures["setup_seconds"] = setup_seconds
-    figures["device"] = device_name(where, machine.threads)
-    figures["seed"] = seed
+    figures = {
+        **_figures(job, data, progress, all_images=all_images),
+        "setup_seconds": setup_seconds,
+        "device": device_name(where, machine.threads),
+        "seed": seed,
+    }
     trained = job.finish()
     assert isinstance(trained, Network)
-    model = TrainedModel(
-        trained,
-        describe_data(data),
-        settings.to_dict(),
-        figures,
-        _samples(data),
-    )
+    model = TrainedModel(trained, describe_data(data), settings.to_dict(), figures, _samples(data))
     if folder is not None and figures["epochs"] == settings.epochs:
         model.save(folder)
         write_curves(Path(folder), progress.losses, progress.curve)
     return model
 
 
-def _run_epoch(job: Training, progress: _Progress, *, validate: bool) -> None:
+def _checked(training: TrainingConfig) -> TrainingConfig:
+    for name in ("folds", "seeds"):
+        if getattr(training, name) != 1:
+            raise ValueError(
+                f"`{name}` must be 1 to train a final network, but got {getattr(training, name)}."
+            )
+    return training
+
+
+def _sized(
+    cell: Cell, network: NetworkConfig, data: ImageData, parameters: tuple[int, int] | None
+) -> NetworkConfig:
+    """Return the settings of the network for these images, with so many parameters."""
+    config = network.for_images(network.check_image_size(data.image_size))
+    if parameters is None:
+        return config
+    return fit_parameters(
+        cell,
+        config,
+        parameters,
+        in_channels=data.in_channels,
+        classes=data.classes,
+        image_size=data.image_size,
+    )
+
+
+def _run_epoch(job: Training, progress: Progress, *, validate: bool) -> None:
     epoch = job.run_epoch()
     (loss,) = epoch.losses
     if not math.isfinite(loss):
@@ -246,7 +234,7 @@ def _run_epoch(job: Training, progress: _Progress, *, validate: bool) -> None:
     progress.curve.append(score)
 
 
-def _report(progress: _Progress, epoch: int, epochs: int) -> RetrainEpoch:
+def _report(progress: Progress, epoch: int, epochs: int) -> RetrainEpoch:
     curve = progress.curve
     return RetrainEpoch(
         epoch,
@@ -259,7 +247,7 @@ def _report(progress: _Progress, epoch: int, epochs: int) -> RetrainEpoch:
 
 
 def _figures(
-    job: Training, data: ImageData, progress: _Progress, *, all_images: bool
+    job: Training, data: ImageData, progress: Progress, *, all_images: bool
 ) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     if not all_images:
@@ -288,50 +276,3 @@ def _figures(
 def _samples(data: ImageData) -> Any:
     source = data.images if data.test_images is None else data.test_images
     return np.stack([source[index] for index in range(min(_SAMPLES, len(source)))])
-
-
-def _fingerprint(data: ImageData, split: Split) -> str:
-    """Return a text that is the same for the same images, labels and split."""
-    digest = hashlib.blake2b(digest_size=8)
-    digest.update(repr((tuple(data.images.shape), data.classes)).encode())
-    for array in (data.labels, split.train, split.validation):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    if isinstance(data.images, np.ndarray):
-        digest.update(np.ascontiguousarray(data.images).data)
-    return digest.hexdigest()
-
-
-def _write_checkpoint(
-    path: Path, facts: Mapping[str, Any], job: Training, progress: _Progress
-) -> None:
-    tensors, values = pack({"state": job.state_dict(), "progress": vars(progress)})
-    write_tensors(path, tensors, {**facts, **values}, what="Checkpoint")
-
-
-def _read_checkpoint(path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    tensors, found = read_tensors(path, what="Checkpoint")
-    if found.get("format") != _FORMAT:
-        raise ValueError(
-            f"Checkpoint {str(path)!r} must be one of a training, but it is "
-            f"{found.get('format')!r}. Choose another folder."
-        )
-    found["training"] = TrainingConfig.from_dict(found["training"]).to_dict()
-    found["network"] = NetworkConfig.from_dict({"stem": "none", **found["network"]}).to_dict()
-    for name in ("cell", "network", "training", "seed", "all_images", "data", "images"):
-        here, there = _difference(facts[name], found[name])
-        if here != there:
-            what = "images" if name == "images" else name
-            raise ValueError(
-                f"Checkpoint {str(path)!r} must be of the same {what}, but it is of {there} "
-                f"instead of {here}. Choose another folder, or pass resume=False to replace it."
-            )
-    content: dict[str, Any] = unpack(tensors, found)
-    return content
-
-
-def _difference(here: Any, there: Any) -> tuple[Any, Any]:
-    """Return the two values; of mappings, only the settings that differ."""
-    if not isinstance(here, dict):
-        return here, there
-    keys = [key for key in {**here, **there} if here.get(key) != there.get(key)]
-    return {key: here.get(key) for key in keys}, {key: there.get(key) for key in keys}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dataclasses import field
 import math
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,82 +28,15 @@ from optuna_popnas.training.device import PeakMemory
 from optuna_popnas.training.device import resolve_device
 from optuna_popnas.training.flat import load_lazy_parts
 from optuna_popnas.training.loop import Training
+from optuna_popnas.training.result import EpochReport
+from optuna_popnas.training.result import TrainingDiverged
+from optuna_popnas.training.result import TrainingResult
 from optuna_popnas.training.stacked import can_stack
 from optuna_popnas.training.stacked import StackedNetwork
 
 
 # The fewest and the most steps that a probe times.
 _PROBE_STEPS = (3, 30)
-
-
-class TrainingDiverged(ArithmeticError):
-    """The loss stopped being a finite number before there was any accuracy to report."""
-
-
-class EpochReport(NamedTuple):
-    """What an epoch of :func:`train_cell` gave.
-
-    Attributes:
-        epoch: Its number, from 1.
-        epochs: Epochs in all.
-        accuracy: Validation accuracy (or macro F1) after it.
-        seconds: Seconds of training so far.
-    """
-
-    epoch: int
-    epochs: int
-    accuracy: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What training a cell gave.
-
-    Attributes:
-        accuracy: Best validation accuracy (or macro F1) over the epochs; the mean over seeds
-            and folds.
-        seconds: Seconds to train one network, see ``time_parts``.
-        accuracy_std_error: Standard error of ``accuracy`` over seeds and folds, None for one.
-        learning_curve: Validation accuracy after each epoch, the mean over seeds and folds.
-        train_loss: Mean training loss of each epoch, the mean over seeds and folds.
-        parameters: Parameters of the network.
-        flops: Operations for one image: twice the multiply-accumulates.
-        cells_built: Cells in the network.
-        device: Name of the device.
-        seed: The seed; networks of a stack have this one and those after it.
-        epochs: Epochs that were trained.
-        batch_size: Images per step.
-        batch_norm: Which averages validation used: ``"running"`` or ``"epoch"``.
-        peak_memory_bytes: The most memory that the training took.
-        time_parts: ``train_seconds`` of everything that was trained, ``validation_seconds``,
-            ``setup_seconds`` (building the network, moving data, warm-up) and ``clock``. The
-            last two parts are wall seconds.
-        diverged_epoch: The epoch, from 1, whose loss was not finite and which ended the
-            training; None if all went well. ``seconds`` are scaled up to all epochs then.
-        stopped_epoch: The epoch after which ``on_epoch`` stopped the training, None if it did
-            not. ``seconds`` are scaled up, too.
-        network: The trained network of the first seed and the last fold.
-    """
-
-    accuracy: float
-    seconds: float
-    accuracy_std_error: float | None
-    learning_curve: tuple[float, ...]
-    train_loss: tuple[float, ...]
-    parameters: int
-    flops: int
-    cells_built: int
-    device: str
-    seed: int
-    epochs: int
-    batch_size: int
-    batch_norm: str
-    peak_memory_bytes: int
-    time_parts: dict[str, float | str]
-    diverged_epoch: int | None = None
-    stopped_epoch: int | None = None
-    network: nn.Module | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass
@@ -228,6 +161,21 @@ def train_cell(
         classes=data.classes,
         image_size=data.image_size,
     )
+    module: Any = folds[-len(groups)].network
+    return TrainingResult(
+        **_combined(folds, training),
+        parameters=int(costs.parameters[0]),
+        flops=int(costs.flops[0]),
+        cells_built=len(module.layout),
+        device=device_name(where, machine.threads),
+        seed=seed,
+        peak_memory_bytes=memory.read(),
+        network=module,
+    )
+
+
+def _combined(folds: Sequence[_Fold], training: TrainingConfig) -> dict[str, Any]:
+    """Return what the trainings of one cell gave together."""
     best = np.concatenate([np.max(fold.curve, axis=0) for fold in folds])
     trained = sum(len(fold.losses) for fold in folds) / len(folds)
     seconds = sum(fold.train_seconds for fold in folds)
@@ -235,34 +183,25 @@ def train_cell(
     stopped = [fold.stopped_epoch for fold in folds if fold.stopped_epoch is not None]
     # Had it been trained on, it would have cost as much as any other.
     scale = training.epochs / trained if diverged or stopped else 1.0
-    module = folds[-len(groups)].network
-    return TrainingResult(
-        accuracy=float(best.mean()),
-        seconds=seconds * scale / (training.folds * training.seeds),
-        accuracy_std_error=(
-            float(best.std(ddof=1) / math.sqrt(len(best))) if len(best) > 1 else None
-        ),
-        learning_curve=_mean_curve([fold.curve for fold in folds]),
-        train_loss=_mean_curve([fold.losses for fold in folds]),
-        parameters=int(costs.parameters[0]),
-        flops=int(costs.flops[0]),
-        cells_built=_cells_built(module),
-        device=device_name(where, machine.threads),
-        seed=seed,
-        epochs=max(len(fold.losses) for fold in folds),
-        batch_size=folds[0].batch,
-        batch_norm=folds[0].batch_norm,
-        peak_memory_bytes=memory.read(),
-        time_parts={
+    error = float(best.std(ddof=1) / math.sqrt(len(best))) if len(best) > 1 else None
+    return {
+        "accuracy": float(best.mean()),
+        "seconds": seconds * scale / (training.folds * training.seeds),
+        "accuracy_std_error": error,
+        "learning_curve": _mean_curve([fold.curve for fold in folds]),
+        "train_loss": _mean_curve([fold.losses for fold in folds]),
+        "epochs": max(len(fold.losses) for fold in folds),
+        "batch_size": folds[0].batch,
+        "batch_norm": folds[0].batch_norm,
+        "time_parts": {
             "train_seconds": seconds,
             "validation_seconds": sum(fold.validation_seconds for fold in folds),
             "setup_seconds": sum(fold.setup_seconds for fold in folds),
             "clock": folds[0].clock,
         },
-        diverged_epoch=min(diverged) if diverged else None,
-        stopped_epoch=min(stopped) if stopped else None,
-        network=module,
-    )
+        "diverged_epoch": min(diverged, default=None),
+        "stopped_epoch": min(stopped, default=None),
+    }
 
 
 def seed_groups(
@@ -361,7 +300,3 @@ def _mean_curve(curves: Sequence[list[list[float]]]) -> tuple[float, ...]:
         float(np.mean([value for curve in curves for value in curve[epoch]]))
         for epoch in range(epochs)
     )
-
-
-def _cells_built(module: Any) -> int:
-    return len(module.layout)

@@ -145,15 +145,15 @@ def test_mixed_labels_are_worth_their_share(digits: ImageData) -> None:
     training._set_progress(0, 0.0)
     images, labels = training._feed.first_batch()
     torch.manual_seed(0)
-    training._total.zero_()
+    training._step.total.zero_()
     training._step(images, labels)
     torch.manual_seed(0)
-    training._mixup.sample()  # type: ignore[union-attr]
+    training._step._mixup.sample()  # type: ignore[union-attr]
     order = torch.randperm(len(images))
     mixed = (images + images[order]) / 2
     outputs = training.network(mixed).detach()
     targets = [nn.functional.cross_entropy(outputs, y[:, 0]) for y in (labels, labels[order])]
-    assert float(training._total) == pytest.approx(float(sum(targets)) / 2, rel=1e-3)
+    assert float(training._step.total) == pytest.approx(float(sum(targets)) / 2, rel=1e-3)
 
 
 def test_state_of_another_network(digits: ImageData) -> None:

@@ -17,6 +17,8 @@ from optuna_popnas import TrainingConfig
 from optuna_popnas.training import ImageData
 from optuna_popnas.training import load_model
 from optuna_popnas.training import TrainedModel
+from optuna_popnas.training.checkpoint import read_tensors
+from optuna_popnas.training.checkpoint import write_tensors
 from optuna_popnas.training.retraining import final_training
 from optuna_popnas.training.retraining import retrain
 from optuna_popnas.training.retraining import RetrainEpoch
@@ -208,3 +210,15 @@ def test_size_by_parameters(data: ImageData) -> None:
 def test_errors(data: ImageData, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         run(data, **changes)
+
+
+@pytest.mark.parametrize("change", [{"state": {}}, {"progress": {"curve": 3, "more": 1}}])
+def test_a_tampered_checkpoint_is_one_error(
+    change: dict[str, Any], data: ImageData, tmp_path: Path
+) -> None:
+    run(data, folder=tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    tensors, facts = read_tensors(path, what="Checkpoint")
+    write_tensors(path, tensors, {**facts, **change}, what="Checkpoint")
+    with pytest.raises(ValueError, match="A checkpoint must be as it was written.*resume=False"):
+        run(data, folder=tmp_path)

@@ -15,12 +15,12 @@ from optuna_popnas.space import Cell
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
-from optuna_popnas.training.trainer import EpochReport
+from optuna_popnas.training.result import EpochReport
+from optuna_popnas.training.result import TrainingDiverged
+from optuna_popnas.training.result import TrainingResult
 from optuna_popnas.training.trainer import probe_cell
 from optuna_popnas.training.trainer import seeded_network
 from optuna_popnas.training.trainer import train_cell
-from optuna_popnas.training.trainer import TrainingDiverged
-from optuna_popnas.training.trainer import TrainingResult
 from tests.training.configs import configs
 
 

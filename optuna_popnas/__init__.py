@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from optuna_popnas.objective import retrain
     from optuna_popnas.objective import TrainingObjective
     from optuna_popnas.objective import Watch
+    from optuna_popnas.sampler import copy_trials
+    from optuna_popnas.sampler import detach
+    from optuna_popnas.sampler import optimize_steadily
     from optuna_popnas.sampler import POPNASSampler
     from optuna_popnas.study import select
     from optuna_popnas.training import export
@@ -41,8 +44,11 @@ _LAZY = {
     "TrainingObjective": "objective",
     "Watch": "objective",
     "build_network": "networks",
+    "copy_trials": "sampler",
+    "detach": "sampler",
     "export": "training",
     "load_dataset": "training",
+    "optimize_steadily": "sampler",
     "report": "visualization",
     "retrain": "objective",
     "select": "study",
@@ -74,8 +80,11 @@ __all__ = [
     "Watch",
     "__version__",
     "build_network",
+    "copy_trials",
+    "detach",
     "export",
     "load_dataset",
+    "optimize_steadily",
     "register_operator",
     "report",
     "retrain",

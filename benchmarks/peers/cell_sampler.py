@@ -18,7 +18,6 @@ from optuna.trial import TrialState
 from optuna_popnas import Cell
 from optuna_popnas import SearchSpace
 from optuna_popnas.sampler.parameters import cell_distributions
-from optuna_popnas.sampler.parameters import cell_params
 from optuna_popnas.sampler.parameters import params_cell
 
 
@@ -91,7 +90,7 @@ class CellSampler(BaseSampler, ABC):
         self._take_in(study)
         values = np.array(list(self._finished.values())).reshape(-1, 2)
         done = Finished(list(self._finished), values[:, 0], values[:, 1])
-        return cell_params(self.propose(done))
+        return self.propose(done).params()
 
     def sample_independent(
         self,

@@ -85,8 +85,8 @@ class Board:
         claims = {fact.claim.cell for fact in facts if fact.claim is not None}
         self._keys_of([cell for cell in claims if cell not in self._keys])
         for fact in facts:
-            if fact.claim is not None:
-                self._tally.meet(fact.claim.process)
+            if fact.claim is not None and self._tally.meet(fact.claim.process):
+                self._list_anew()
             if fact.state == TrialState.RUNNING:
                 self.open[fact.number] = fact
             elif fact.state.is_finished() and fact.number not in self._settled:
@@ -163,8 +163,8 @@ class Board:
         for number in range(min(first, known), known):
             if choose_plan(self._carried[number]) != carriers[number]:
                 del plans[number:], setups[number:], carriers[number:]
-                self._slots, self._planned = [], Counter()
-                self._list = WaitingList(self._tally.attempts)
+                self.plans = tuple(plans)
+                self._list_anew()
                 break
         while len(plans) in self._carried:
             number = len(plans)
@@ -180,6 +180,12 @@ class Board:
             carriers.append(carrier)
         self.plans = tuple(plans)
         for number in range(len(self._slots), len(plans)):
+            self._list_places(number)
+
+    def _list_anew(self) -> None:
+        self._slots, self._planned = [], Counter()
+        self._list = WaitingList(self._tally.attempts)
+        for number in range(len(self.plans)):
             self._list_places(number)
 
     def _list_places(self, number: int) -> None:
@@ -243,16 +249,25 @@ class Board:
         """Return how many cells are neither settled nor held."""
         return sum(slot not in self._holders for _, slot in self._list)
 
-    def left_to_others(self, seat: str | None) -> set[Slot]:
-        """Return the free cells that have failed here more often than with another who is here."""
-        present = {fact.seat for fact in self.open.values() if fact.seat and fact.seat != seat}
-        if not present or seat is None:
-            return set()
+    def left_to_others(self, seat: str, present: Collection[str]) -> set[Slot]:
+        """Return the free cells that have failed here more often than with another worker.
+
+        Args:
+            seat: Who asks.
+            present: Who is there.
+        """
         return {
             slot
             for slot in self._list.again.values()
             if slot not in self._holders and self._tally.is_for_others(slot, seat, present)
         }
+
+    def has_some_for(self, seat: str | None, present: Collection[str]) -> bool:
+        """Whether a worker may take any of the free cells, as far as that is known."""
+        if seat is None or len(self._list) > len(self._list.again):
+            return True
+        free = {slot for slot in self._list.again.values() if slot not in self._holders}
+        return not free or not free <= self.left_to_others(seat, present)
 
     def holders(self, take: Take) -> set[int]:
         """Return the running trials that train this cell."""

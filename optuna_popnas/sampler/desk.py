@@ -44,6 +44,7 @@ _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
 _TELL = 0.5  # seconds after which a wait is worth telling
 _GRACE = 5.0  # a trial that has not asked for a cell for so many seconds is not expected to
+_PRESENCE = 30.0  # for so many seconds a failed cell is left to a worker that was seen
 _HEARTBEATS = 5.0  # seconds between two looks for stale heartbeats
 
 
@@ -96,6 +97,7 @@ class Desk:
         self._unfinished: list[int] = []
         self._trials_seen = 0
         self._silence: dict[int, float] = {}
+        self._seats: dict[str, float] = {}  # when they were last seen
         self._heartbeats_due = time.monotonic() + _HEARTBEATS
 
     # What Optuna's hooks call ----------------------------------------------------------------
@@ -113,6 +115,7 @@ class Desk:
             self.check()
         except ValueError as error:
             self._writer.finish_without_cell(trial, str(error))
+            internals.finish_trial(self._study, trial_id, TrialState.PRUNED)  # nobody else will
             raise
         self._beats.hold(self._study, trial_id)
         if {internals.FIXED_PARAMS, internals.RETRY_OF} & set(trial.system_attrs):
@@ -180,6 +183,13 @@ class Desk:
         if over and (state == TrialState.COMPLETE or self._board.all_settled):
             self._study.stop()
 
+    def detach(self, trial: FrozenTrial, stale_after: float | None) -> None:
+        """Leave a trial to a process that will tell its result."""
+        with self._lock:
+            self._own.forget(trial.number)
+        self._beats.release(internals.trial_key(trial))
+        self._writer.detach(trial, stale_after)
+
     def is_stopped(self) -> bool:
         """Whether this thread's ``optimize`` is to end."""
         return internals.in_optimize(self._study) and internals.stop_requested(self._study)
@@ -208,6 +218,7 @@ class Desk:
                 absent=self._absent(),
                 speculate=self._speculate,
                 seat=self._writer.me.seat,
+                present=self._present(),
             )
 
     def _refresh(self) -> None:
@@ -261,6 +272,14 @@ class Desk:
         self._settings = {**settings, "seed": stored.settings["seed"]}
         self._board.goal = Setup(space, self._settings)
         self._checked = True
+
+    def _present(self) -> list[str]:
+        """Return the seats of those who were here just now: between two trials nobody is seen."""
+        now = time.monotonic()
+        for fact in self._board.open.values():
+            if fact.seat is not None:
+                self._seats[fact.seat] = now
+        return [seat for seat, seen in self._seats.items() if now - seen < _PRESENCE]
 
     def _absent(self) -> set[int]:
         """Return trials without a cell that ask for none: foreign, or asked but not begun."""

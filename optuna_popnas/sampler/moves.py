@@ -55,7 +55,8 @@ def next_move(
     *,
     absent: Collection[int] = (),
     speculate: bool = False,
-    seat: str | None = None,
+    seat: str = "",
+    present: Collection[str] = (),
 ) -> Move:
     """Decide what a running trial without a cell does.
 
@@ -65,14 +66,18 @@ def next_move(
         absent: Numbers of trials without a cell that are not asking for one.
         speculate: Whether to train cells of the reserve where the trial would have to wait.
         seat: Who runs the trial.
+        present: Seats of the workers that are there.
     """
     asking = [
         other
         for other, fact in board.open.items()
         if fact.cell is None and other not in absent and other != number
     ]
-    rank = sum(other < number for other in asking)
-    left = board.left_to_others(seat)
+    present = {*present, seat}
+    rank = sum(
+        other < number and board.has_some_for(board.open[other].seat, present) for other in asking
+    )
+    left = board.left_to_others(seat, present)
     take = board.free(rank, but=left)
     if take is not None:
         return take

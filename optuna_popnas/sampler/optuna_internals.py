@@ -32,6 +32,11 @@ def trial_key(trial: FrozenTrial | optuna.Trial) -> int:
     return trial._trial_id
 
 
+def frozen(trial: optuna.Trial) -> FrozenTrial:
+    """Return what samplers get of a trial."""
+    return trial._cached_frozen_trial
+
+
 def read_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return all trials by number, not copied: they must not be changed."""
     return study.get_trials(deepcopy=False)

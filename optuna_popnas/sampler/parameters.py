@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import optuna
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import IntDistribution
+from optuna.trial import TrialState
 
 from optuna_popnas.space import Block
 from optuna_popnas.space import Cell
@@ -36,19 +38,6 @@ def cell_distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
     return distributions
 
 
-def cell_params(cell: Cell) -> dict[str, Any]:
-    """Return the parameters that make ``space.suggest`` return this cell.
-
-    Example:
-        >>> cell_params(Cell([(-2, "3x3 conv", -1, "identity")]))
-        {'blocks': 1, 'b0_in1': -2, 'b0_op1': '3x3 conv', 'b0_in2': -1, 'b0_op2': 'identity'}
-    """
-    params: dict[str, Any] = {BLOCKS: len(cell)}
-    for i, block in enumerate(cell):
-        params |= {f"b{i}_{slot}": value for slot, value in zip(_SLOTS, block)}
-    return params
-
-
 def params_cell(params: Mapping[str, Any]) -> Cell | None:
     """Return the cell that these parameters describe, or None if they describe none."""
     blocks = params.get(BLOCKS)
@@ -58,3 +47,40 @@ def params_cell(params: Mapping[str, Any]) -> Cell | None:
         return Cell(Block(*(params[f"b{i}_{slot}"] for slot in _SLOTS)) for i in range(blocks))
     except (KeyError, ValueError, TypeError):
         return None
+
+
+def copy_trials(source: optuna.Study, target: optuna.Study, space: SearchSpace) -> int:
+    """Copy measured cells into a study of another search space, which then goes on from them.
+
+    This is the way to one more operator: the choices of a study cannot change.
+
+    Args:
+        source: The study with the cells.
+        target: The study that gets them, with the same directions.
+        space: The search space of the target; cells that are not in it are left out.
+
+    Returns:
+        How many trials were copied.
+
+    Example:
+        >>> copy_trials(old, new, space)  # doctest: +SKIP
+        >>> new.optimize(objective)  # doctest: +SKIP
+    """
+    distributions = cell_distributions(space)
+    copied = 0
+    for trial in source.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        cell = params_cell(trial.params)
+        if cell is None or cell not in space:
+            continue
+        params = cell.params()
+        user_attrs = {key: value for key, value in trial.user_attrs.items() if key != "popnas"}
+        target.add_trial(
+            optuna.trial.create_trial(
+                params=params,
+                distributions={name: distributions[name] for name in params},
+                values=trial.values,
+                user_attrs=user_attrs,
+            )
+        )
+        copied += 1
+    return copied

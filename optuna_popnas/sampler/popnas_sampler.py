@@ -21,7 +21,6 @@ from optuna_popnas.sampler.facts import REASON
 from optuna_popnas.sampler.facts import value_problem
 from optuna_popnas.sampler.parameters import BLOCKS
 from optuna_popnas.sampler.parameters import cell_distributions
-from optuna_popnas.sampler.parameters import cell_params
 from optuna_popnas.sampler.patience import make_patient
 from optuna_popnas.sampler.planner import check_predictor
 from optuna_popnas.sampler.planner import CostFunction
@@ -238,7 +237,7 @@ class POPNASSampler(BaseSampler):
             blocks = self._enqueued_blocks(trial)
             if blocks is not None:
                 return blocks
-            self._cells[key] = cell_params(self._desk(study).acquire(trial))
+            self._cells[key] = self._desk(study).acquire(trial).params()
         params = self._cells.get(key, {})
         if param_name not in params:  # a user fixed some parameters of the cell
             return self._independent_sampler.sample_independent(
@@ -317,3 +316,23 @@ class POPNASSampler(BaseSampler):
                     stale_after=self._stale_after,
                 )
             return self._desks[key]
+
+
+def detach(trial: optuna.Trial, *, stale_after: float | None = None) -> None:
+    """Say that another process will tell this trial's result, when it has its cell.
+
+    For job submitters that ask for a trial in one process, which ends, and tell it in another:
+    the trial is not declared dead because the process that asked for it is gone.
+
+    Args:
+        trial: A trial that has its cell, of a study with a :class:`POPNASSampler`.
+        stale_after: Seconds after which the trial counts as dead, if nothing has been written on
+            it; never if left out.
+
+    Raises:
+        ValueError: The study's sampler is another one.
+    """
+    sampler = trial.study.sampler
+    if not isinstance(sampler, POPNASSampler):
+        raise ValueError(f"`sampler` must be a POPNASSampler, but got {sampler!r}.")
+    sampler._desk(trial.study).detach(internals.frozen(trial), stale_after)

@@ -44,6 +44,11 @@ class Writer:
         """Say who runs a trial."""
         self._write(trial, facts.OWNER, self._mark(trial))
 
+    def detach(self, trial: FrozenTrial, stale_after: float | None) -> None:
+        """Say that any process may go on with a trial."""
+        mark = {**self._mark(trial), "process": "", "stale_after": stale_after}
+        self._write(trial, facts.OWNER, mark)
+
     def wait(self, trial: FrozenTrial) -> None:
         """Say that a trial waits for a cell."""
         self._write(trial, facts.WAIT, self._mark(trial))

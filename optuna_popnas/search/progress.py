@@ -47,7 +47,8 @@ def next_wave(plans: Sequence[Plan], space: SearchSpace) -> tuple[int, int] | No
         return last.level, last.wave + 1
     if last.level >= space.max_blocks:
         return None
-    return last.level + 1, 0
+    # The wave is 0 but in a search that went on with more children.
+    return last.level + 1, sum(plan.level == last.level + 1 for plan in plans)
 
 
 def descends(cells: Iterable[Cell], parents: Iterable[Cell]) -> tuple[bool, ...]:

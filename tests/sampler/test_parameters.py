@@ -8,14 +8,13 @@ from optuna_popnas import Cell
 from optuna_popnas import PAPER_OPERATORS
 from optuna_popnas import SearchSpace
 from optuna_popnas.sampler.parameters import cell_distributions
-from optuna_popnas.sampler.parameters import cell_params
 from optuna_popnas.sampler.parameters import params_cell
 from tests.space.strategies import cells
 
 
 @given(cells())
 def test_params_describe_the_cell(cell: Cell) -> None:
-    assert params_cell(cell_params(cell)) == cell
+    assert params_cell(cell.params()) == cell
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ def test_suggest_uses_these_distributions() -> None:
     space = SearchSpace(PAPER_OPERATORS, max_blocks=2)
     cell = Cell([(-2, "3x3 conv", -1, "identity"), (-1, "identity", 0, "2x2 maxpool")])
     study = optuna.create_study()
-    study.enqueue_trial(cell_params(cell))
+    study.enqueue_trial(cell.params())
     trial = study.ask()
     assert space.suggest(trial) == cell
     assert trial.distributions == cell_distributions(space)

@@ -22,7 +22,6 @@ from optuna_popnas.sampler import optimize_steadily
 from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler import SearchEnded
 from optuna_popnas.sampler.facts import CLAIM
-from optuna_popnas.sampler.parameters import cell_params
 from optuna_popnas.search import hypervolume
 from optuna_popnas.study import front
 from optuna_popnas.study import level_quality
@@ -73,7 +72,7 @@ def test_search_trains_each_planned_cell_once(
     for trial in search.trials:
         if trial.is_valid and trial.cell is not None:
             assert trial.user_attrs["popnas"]["cell"] == str(trial.cell)
-            assert study.trials[trial.number].params == cell_params(trial.cell)
+            assert study.trials[trial.number].params == trial.cell.params()
     if n_jobs == 1:
         assert all(trial.state == "COMPLETE" for trial in search.trials)
 
@@ -291,7 +290,7 @@ def test_enqueued_cells_are_trained_and_used(make_study: Make, space: SearchSpac
     flat = Cell([(-1, "3x3 conv", -2, "3x3 conv")])  # in the first level, mirrored
     study = make_study()
     for cell in (deep, flat):
-        study.enqueue_trial(cell_params(cell))
+        study.enqueue_trial(cell.params())
     study.optimize(objective_of(space))
     search = view_study(study)
     assert [trial.cell for trial in search.trials[:2]] == [deep, flat]

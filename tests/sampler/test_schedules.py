@@ -32,6 +32,7 @@ from optuna_popnas.sampler import optimize_steadily
 from optuna_popnas.sampler import try_steadily
 from optuna_popnas.sampler.facts import DEAD
 from optuna_popnas.sampler.facts import INTERRUPTED
+from optuna_popnas.sampler.facts import REASON
 from optuna_popnas.sampler.liveness import Me
 from optuna_popnas.sampler.tally import MAX_DEATHS
 from optuna_popnas.search import Plan
@@ -109,7 +110,9 @@ class Gate:
                 raise Killed
             if fate == "error before":
                 raise StorageInternalError("away")
-            if name == "set_trial_system_attr" and world.rng.random() < world.late:
+            # A trial's reason is not read again, so it would be known to some workers only.
+            is_mark = name == "set_trial_system_attr" and args[1] != REASON
+            if is_mark and world.rng.random() < world.late:
                 result = self._write_late(*args)
             else:
                 result = method(*args, **kwargs)
@@ -275,7 +278,8 @@ def no_clocks(world: World) -> Iterator[None]:
         patch("optuna_popnas.sampler.desk.Watch", Watch),
         patch("optuna_popnas.sampler.desk.Me.of_this_process", me),
         patch("optuna_popnas.sampler.desk.time.sleep", nap),
-        patch("optuna_popnas.sampler.desk._TELL", world.rng.choice([-1.0, 1e9])),
+        patch("optuna_popnas.sampler.desk._TELL", world.rng.choice([-1.0, 0.01])),
+        patch("optuna_popnas.sampler.desk._PRESENCE", 0.02),
         patch("optuna_popnas.sampler.stored_plans._PART", 120),
         patch("optuna_popnas.sampler.optuna_internals.is_in_memory", lambda study: False),
         patch("optuna_popnas.sampler.planner.plan_wave", grow),
@@ -355,6 +359,8 @@ def test_random_schedules(undisturbed: Sequence[Plan], mode: str, part: int) -> 
                 for worker in world.workers:
                     assert worker.error is None, repr(worker.error)
                 study = optuna.load_study(study_name=NAME, storage=world.storage)
-                judge(view_study(study), undisturbed if mode == "popnas" else None)
+                # The cell of a plan that arrives late may be trained; the next plan knows of it.
+                same = mode == "popnas" and not world.late
+                judge(view_study(study), undisturbed if same else None)
             except AssertionError as error:
                 raise AssertionError(f"schedule {seed}: {error}") from error

@@ -6,8 +6,10 @@ needed, so that importing this package is about as quick as importing Optuna.
 """
 
 from importlib import import_module
+from types import ModuleType
 from typing import Any, TYPE_CHECKING
 
+from optuna_popnas import search as _search_room
 from optuna_popnas._failures import MachineFailure
 from optuna_popnas._version import __version__
 from optuna_popnas.space import Block
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
     from optuna_popnas.sampler import optimize_steadily
     from optuna_popnas.sampler import POPNASSampler
     from optuna_popnas.study import select
+    from optuna_popnas.training import evaluate
     from optuna_popnas.training import export
     from optuna_popnas.training import load_dataset
+    from optuna_popnas.training import load_model
     from optuna_popnas.training import MachineConfig
     from optuna_popnas.training import train_cell
     from optuna_popnas.training import TrainingConfig
@@ -46,8 +50,10 @@ _LAZY = {
     "build_network": "networks",
     "copy_trials": "sampler",
     "detach": "sampler",
+    "evaluate": "training",
     "export": "training",
     "load_dataset": "training",
+    "load_model": "training",
     "optimize_steadily": "sampler",
     "report": "visualization",
     "retrain": "objective",
@@ -82,8 +88,10 @@ __all__ = [
     "build_network",
     "copy_trials",
     "detach",
+    "evaluate",
     "export",
     "load_dataset",
+    "load_model",
     "optimize_steadily",
     "register_operator",
     "report",
@@ -112,6 +120,19 @@ def _watch(space: SearchSpace, trial: Any, epochs: int | None = None) -> Any:
 
 
 setattr(SearchSpace, "watch", _watch)  # noqa: B010
+
+
+class _SearchRoom(ModuleType):
+    """The room of the algorithm, which can be called: a search in one call."""
+
+    def __call__(self, data: Any, *, hours: float, **options: Any) -> Any:
+        """See :func:`optuna_popnas.objective.one_call.search`."""
+        from optuna_popnas.objective.one_call import search
+
+        return search(data, hours=hours, **options)
+
+
+_search_room.__class__ = _SearchRoom
 
 
 def __getattr__(name: str) -> Any:

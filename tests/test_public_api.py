@@ -49,7 +49,7 @@ ARROWS = {
     "search": {"predictors"},
     "networks": set(),
     "training": {"networks"},
-    "objective": {"training", "networks", "study", "sampler", "search"},
+    "objective": {"training", "networks", "study", "sampler", "search", "predictors"},
     "study": {"predictors", "sampler", "search"},
     "sampler": {"search", "predictors", "networks"},
     "visualization": {"study", "sampler", "search", "networks", "predictors"},

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, TYPE_CHECKING
 
 from optuna_popnas.cli.config import merge
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import Values
-from optuna_popnas.cli.outlook import time_cells
 from optuna_popnas.cli.outlook import worker_count
 from optuna_popnas.cli.schema import settings as known_settings
 from optuna_popnas.cli.storages import open_storage
@@ -20,32 +19,11 @@ from optuna_popnas.cli.work import prepare
 from optuna_popnas.study.words import duration_words
 
 
-# A search needs so many trainings to show what it can do.
-_TRAININGS = 150
-# Planning, validation and reading take their part of the time.
-_TRAINING_SHARE = 0.8
+if TYPE_CHECKING:
+    from optuna_popnas.objective.proxies import Proxy
+
+
 _FEW_OPERATORS = ("identity", "3x3 conv", "3x3 dconv", "5x5 dconv", "2x2 maxpool")
-
-
-class Proxy(NamedTuple):
-    """A size of the search's networks and trainings; epochs end with a cosine period."""
-
-    side: int
-    motifs: int
-    normal_cells: int
-    filters: int
-    epochs: int
-
-
-PROXIES = (
-    Proxy(64, 3, 2, 24, 21),
-    Proxy(32, 3, 2, 24, 21),
-    Proxy(32, 3, 2, 16, 21),
-    Proxy(32, 3, 1, 16, 9),
-    Proxy(24, 2, 2, 12, 9),
-    Proxy(16, 2, 1, 8, 9),
-    Proxy(16, 2, 1, 8, 3),
-)
 
 
 def settings_for(settings: SearchSettings, hours: float) -> tuple[SearchSettings, list[str]]:
@@ -61,15 +39,21 @@ def settings_for(settings: SearchSettings, hours: float) -> tuple[SearchSettings
     stored = stored_picks(settings)
     if stored is not None:
         return _under(settings, stored), []
+    # PyTorch is loaded when a budget is given, not before.
+    from optuna_popnas.objective.proxies import affordable_proxy
+    from optuna_popnas.objective.proxies import TRAINING_SHARE
+
     seconds = hours * 3600 * worker_count(settings)
     native = max(load_data(settings).image_size)
-    proxy, cost = _affordable(settings, native, _TRAINING_SHARE * seconds / _TRAININGS)
-    trainings = _TRAINING_SHARE * seconds / cost
+    proxy, cost, _ = affordable_proxy(
+        lambda proxy: prepare(_under(settings, _proxy_values(settings, proxy, native)))[1],
+        TRAINING_SHARE * seconds,
+    )
+    seconds *= TRAINING_SHARE
+    trainings = seconds / cost
     picks = _picks(settings, _proxy_values(settings, proxy, native), hours, trainings, seconds)
     words = (
-        f"For {duration_words(hours * 3600)} chosen: {proxy.side} pixels, {proxy.epochs} epochs, "
-        f"{proxy.filters} filters, {proxy.motifs} motifs, {proxy.normal_cells} normal cells in "
-        "each.",
+        f"For {duration_words(hours * 3600)} chosen: {proxy.describe()}.",
         f"A training then takes about {cost:.3g} s, and some {trainings:,.0f} fit in.",
     )
     return _under(settings, picks), list(words)
@@ -96,17 +80,6 @@ def _under(settings: SearchSettings, picks: Values) -> SearchSettings:
     return found
 
 
-def _affordable(settings: SearchSettings, native: int, seconds: float) -> tuple[Proxy, float]:
-    """Return the richest proxy whose trainings are short enough, and their seconds."""
-    for proxy in PROXIES:
-        data, objective = prepare(_under(settings, _proxy_values(settings, proxy, native)))
-        measured = [found for _, found in time_cells(objective, 3, seconds=15.0)]
-        cost = sum(measured) / len(measured) if measured else float("inf")
-        if cost <= seconds:
-            break
-    return proxy._replace(side=max(data.image_size)), cost
-
-
 def _proxy_values(settings: SearchSettings, proxy: Proxy, native: int) -> Values:
     values: Values = {
         "network": {
@@ -128,7 +101,7 @@ def _picks(
     mode = settings.values["search"].get("mode", known_settings()["search"]["mode"].default)
     search: dict[str, Any] = {}
     if mode == "adaptive":
-        search["budget_seconds"] = round(_TRAINING_SHARE * seconds, 1)
+        search["budget_seconds"] = round(seconds, 1)
     else:
         if trainings < 800 and "operators" not in settings.values["space"]:
             values["space"] = {"operators": list(_FEW_OPERATORS), "max_blocks": 3}

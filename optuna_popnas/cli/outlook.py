@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 import numpy as np
@@ -65,6 +63,7 @@ def worker_count(settings: SearchSettings) -> int:
 def outlook_text(settings: SearchSettings, data: ImageData, objective: TrainingObjective) -> str:
     """Return in two lines what a search will cost, before it is begun."""
     from optuna_popnas.cli.work import cost_function
+    from optuna_popnas.objective.proxies import time_cells
 
     measured = time_cells(objective, 4, seconds=10.0)
     cost = cost_function(objective.network, data)
@@ -76,44 +75,6 @@ def outlook_text(settings: SearchSettings, data: ImageData, objective: TrainingO
     if hours is not None:
         text += f", about {duration_words(hours * 3600 / workers)} (a guess from a few cells)"
     return f"{text}.\nCtrl-C ends it and nothing is lost; the same command goes on."
-
-
-def time_cells(
-    objective: TrainingObjective, count: int, *, seconds: float = math.inf
-) -> list[tuple[Cell, float]]:
-    """Return the training seconds of some cells, each timed for a moment.
-
-    Args:
-        objective: Trains the cells.
-        count: How many cells.
-        seconds: No further cell is begun after so long.
-    """
-    started, measured = time.monotonic(), []
-    for cell in _cells_to_time(objective.space, count):
-        try:
-            measured.append((cell, objective.probe(cell)))
-        except (RuntimeError, ArithmeticError):  # too large for this machine, say
-            continue
-        if time.monotonic() - started > seconds:
-            break
-    return measured
-
-
-def _cells_to_time(space: SearchSpace, count: int) -> list[Cell]:
-    """Return cells of one and two blocks that are as different as can be."""
-    from optuna_popnas.predictors.spread import spread_cells
-
-    rng = np.random.default_rng(0)
-    first = space.first_level()
-    batches = [first]
-    if space.max_blocks > 1:
-        parents = first.take(rng.choice(len(first), size=min(12, len(first)), replace=False))
-        batches.append(space.expand(parents))
-    cells: list[Cell] = []
-    for index, batch in enumerate(batches):
-        share = count // len(batches) + (index < count % len(batches))
-        cells += batch.take(spread_cells(batch, min(share, len(batch)), rng=rng))
-    return cells
 
 
 def outlook(

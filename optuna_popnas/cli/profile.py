@@ -17,7 +17,6 @@ from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import Values
 from optuna_popnas.cli.outlook import LevelOutlook
 from optuna_popnas.cli.outlook import outlook
-from optuna_popnas.cli.outlook import time_cells
 from optuna_popnas.cli.outlook import training_hours
 from optuna_popnas.cli.outlook import worker_count
 from optuna_popnas.cli.storages import DEFAULT_STORAGE
@@ -60,6 +59,7 @@ def run(config: str | None = None, /, *, timed: int = 8, json: bool = False, fla
     from optuna_popnas.cli.work import cost_function
     from optuna_popnas.cli.work import load_data
     from optuna_popnas.cli.work import make_objective
+    from optuna_popnas.objective.proxies import time_cells
 
     data = load_data(settings)
     objective = make_objective(settings, data)

@@ -10,6 +10,7 @@ from typing import Any, TYPE_CHECKING
 if TYPE_CHECKING:
     from optuna_popnas.objective.confirmation import confirm
     from optuna_popnas.objective.final import retrain
+    from optuna_popnas.objective.one_call import search
     from optuna_popnas.objective.training_objective import TrainingObjective
     from optuna_popnas.objective.watching import Watch
 
@@ -18,9 +19,10 @@ _LAZY = {
     "Watch": "watching",
     "confirm": "confirmation",
     "retrain": "final",
+    "search": "one_call",
 }
 
-__all__ = ["TrainingObjective", "Watch", "confirm", "retrain"]
+__all__ = ["TrainingObjective", "Watch", "confirm", "retrain", "search"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ from optuna_popnas.training.config import TrainingConfig
 if TYPE_CHECKING:
     from optuna_popnas.training.data.image_data import ImageData
     from optuna_popnas.training.data.load import load_dataset
+    from optuna_popnas.training.evaluation import evaluate
     from optuna_popnas.training.exporting import export
     from optuna_popnas.training.model import load_model
     from optuna_popnas.training.model import TrainedModel
@@ -23,6 +24,7 @@ _LAZY = {
     "ImageData": "data.image_data",
     "TrainedModel": "model",
     "TrainingResult": "result",
+    "evaluate": "evaluation",
     "export": "exporting",
     "load_dataset": "data.load",
     "load_model": "model",
@@ -35,6 +37,7 @@ __all__ = [
     "TrainedModel",
     "TrainingConfig",
     "TrainingResult",
+    "evaluate",
     "export",
     "load_dataset",
     "load_model",

@@ -42,13 +42,18 @@ from optuna_popnas.sampler.steady import optimize_steadily
 from optuna_popnas.sampler.stored_plans import PLAN
 from optuna_popnas.study import StudyView
 from optuna_popnas.study import view_study
+from tests.command_faults import play_command
+from tests.command_faults import read_view
+from tests.command_faults import trainings
 from tests.sampler.toys import made_up
 from tests.sampler.toys import noise
 from tests.sampler.toys import sampler_options
+from tests.services import FILES
 from tests.services import KINDS
 from tests.services import MissingService
 from tests.services import open_storage
 from tests.services import Service
+from tests.services import small_disk
 
 
 SPACE = SearchSpace(["identity", "3x3 conv", "2x2 maxpool"], max_blocks=3)
@@ -298,6 +303,42 @@ def undisturbed_differences(study: optuna.Study) -> list[str]:
     ]
 
 
+def play_commands(arguments: argparse.Namespace, seed: int) -> int:
+    """Run the command that users run, and sum up; returns the exit code."""
+    started = time.monotonic()
+    total: Counter[str] = Counter()
+    while total["runs"] < arguments.runs or time.monotonic() - started < 60 * arguments.minutes:
+        rng = random.Random(seed)
+        with (
+            tempfile.TemporaryDirectory() as output,
+            small_disk(arguments.folder, 32 if arguments.storage in FILES else 600) as folder,
+            Service(arguments.storage, folder) as service,
+        ):
+            outages, hangups, problems = play_command(service, Path(output), arguments, rng)
+            view = read_view(service)
+            cells, lost, twice, thrown = trainings(view)
+            if not view.done:
+                problems.append("the search is not done")
+        total.update(
+            runs=1, outages=outages, cells=cells, lost=lost, duplicated=twice, thrown=thrown
+        )
+        total["hung"] += any("not done after" in problem for problem in problems)
+        total["problems"] += len(problems)
+        for problem in problems:
+            print(f"seed {seed}: {problem}")
+        seed += 1
+    print(
+        f"{arguments.storage}: {total['runs']} runs of the command, {arguments.workers} workers, "
+        f"{total['outages']} outages, {total['hangups']} hang-ups, "
+        f"{total['cells']} cells, {total['lost']} lost, {total['duplicated']} duplicated, "
+        f"{total['hung']} hung, "
+        f"{total['thrown']} trainings thrown away, {total['problems']} problems, "
+        f"{time.monotonic() - started:.0f} s",
+        flush=True,
+    )
+    return int(bool(total["lost"] or total["duplicated"] or total["hung"] or total["problems"]))
+
+
 def main() -> None:
     # Killed processes lose no file, so that no disk is needed and a slow one would only cost time.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
@@ -307,6 +348,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=3, help="workers killed per round")
     parser.add_argument("--freezes", type=int, default=1, help="workers frozen per round")
     parser.add_argument("--restarts", type=int, default=1, help="storage restarts per round")
+    parser.add_argument("--command", action="store_true", help="run optuna-popnas search itself")
+    parser.add_argument("--outages", type=int, default=3, help="of the storage, with --command")
+    parser.add_argument("--hangups", type=int, default=0, help="of the terminal, with --command")
     parser.add_argument("--minutes", type=float, default=0.0, help="play rounds for so long")
     parser.add_argument("--runs", type=int, default=1, help="play at least so many rounds")
     parser.add_argument("--limit", type=float, default=55.0, help="seconds before a round hangs")
@@ -321,6 +365,8 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     started = time.monotonic()
+    if arguments.command:
+        sys.exit(play_commands(arguments, seed))
     outcomes: list[Outcome] = []
     while len(outcomes) < arguments.runs or time.monotonic() - started < 60 * arguments.minutes:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as name:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import shutil
@@ -11,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 
@@ -18,11 +20,16 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.storages import GrpcStorageProxy
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal import JournalFileSymlinkLock
+import sqlalchemy
+
+from optuna_popnas.sampler.journal import SoundJournalFile
 
 
-KINDS = ("sqlite", "journal", "postgresql", "grpc")
+KINDS = ("sqlite", "journal", "postgresql", "mariadb", "grpc")
+
+
+FILES = ("sqlite", "journal")  # of these storages, a full disk is tried
 
 
 class MissingService(RuntimeError):
@@ -35,13 +42,31 @@ def open_storage(address: str) -> BaseStorage:
     if kind == "journal":
         # A worker killed inside the lock blocks all others for the grace period.
         lock = JournalFileSymlinkLock(rest, grace_period=4)
-        return JournalStorage(JournalFileBackend(rest, lock_obj=lock))
+        return JournalStorage(SoundJournalFile(rest, lock_obj=lock))
     if kind == "grpc":
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         storage = GrpcStorageProxy(host="127.0.0.1", port=int(rest))
         storage.wait_server_ready(timeout=30)
         return storage
     return optuna.storages.get_storage(rest)
+
+
+@contextmanager
+def small_disk(parent: str, megabytes: int) -> Iterator[Path]:
+    """Make a folder, with a disk of its own where that is allowed, so that it can be full."""
+    with tempfile.TemporaryDirectory(dir=parent) as name:
+        size = f"size={megabytes}m"
+        mounted = (
+            os.geteuid() == 0
+            and not subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", size, "tmpfs", name], capture_output=True
+            ).returncode
+        )
+        try:
+            yield Path(name)
+        finally:
+            if mounted:
+                subprocess.run(["umount", "-l", name], check=False)
 
 
 class Service:
@@ -61,6 +86,8 @@ class Service:
             self.address = f"sqlite sqlite:///{folder}/study.db"
         elif kind == "journal":
             self.address = f"journal {folder}/study.log"
+        elif kind == "mariadb":
+            self._start_mariadb()
         else:
             self._start_postgresql()
             if kind == "grpc":
@@ -88,6 +115,10 @@ class Service:
             connection.close()
         elif self.kind == "journal":
             os.sync()  # nothing runs that could be restarted
+        elif self.kind == "mariadb":
+            self._mariadb.terminate()
+            self._mariadb.wait()
+            self._run_mariadb()
         else:
             if self.kind == "grpc":
                 self._proxy.kill()
@@ -95,6 +126,80 @@ class Service:
             self._control("restart", "-m", "fast")
             if self.kind == "grpc":
                 self._start_proxy()
+
+    @property
+    def url(self) -> str:
+        """The address as the command line takes it."""
+        kind, _, rest = self.address.partition(" ")
+        return {"journal": f"journal:///{rest}", "grpc": f"grpc://127.0.0.1:{rest}"}.get(
+            kind, rest
+        )
+
+    def freeze(self, seconds: float) -> None:
+        """Stop the storage's processes for a while."""
+        if self.kind in ("sqlite", "journal"):
+            self.restart()
+            return
+        pids = server_processes(self.folder) if self.kind != "grpc" else [self._proxy.pid]
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in pids:
+                os.kill(pid, number)
+            if number == signal.SIGSTOP:
+                time.sleep(seconds)
+
+    def fill_disk(self, seconds: float) -> None:
+        """Leave no space for the storage's files, if they have a small disk of their own."""
+        filler = self.folder / "filler"
+        try:
+            with filler.open("wb") as file:
+                while True:
+                    file.write(b"\0" * 4096)
+                    file.flush()
+        except OSError:
+            time.sleep(seconds)
+        filler.unlink()
+
+    def _start_mariadb(self) -> None:
+        if not shutil.which("mariadbd"):
+            raise MissingService(
+                "MariaDB is not installed. On Debian: apt-get install mariadb-server."
+            )
+        self._data = self.folder / "mariadb"
+        self._port = free_port()
+        subprocess.run(
+            ["mariadb-install-db", f"--datadir={self._data}",
+             "--auth-root-authentication-method=normal", "--skip-test-db", *self._as_root()],
+            check=True,
+            capture_output=True,
+        )  # fmt: skip
+        self._run_mariadb()
+        self._close.append(lambda: (self._mariadb.kill(), self._mariadb.wait()))
+        with sqlalchemy.create_engine(
+            f"mysql+pymysql://root@127.0.0.1:{self._port}"
+        ).connect() as c:
+            c.execute(sqlalchemy.text("CREATE DATABASE popnas"))
+        self.address = f"mariadb mysql+pymysql://root@127.0.0.1:{self._port}/popnas"
+
+    def _as_root(self) -> list[str]:
+        return ["--user=root"] if os.geteuid() == 0 else []
+
+    def _run_mariadb(self) -> None:
+        self._mariadb = subprocess.Popen(
+            ["mariadbd", "--no-defaults", f"--datadir={self._data}", f"--port={self._port}",
+             f"--socket={self._data}/socket", "--bind-address=127.0.0.1", "--max-connections=200",
+             "--innodb-flush-log-at-trx-commit=0", *self._as_root()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        engine = sqlalchemy.create_engine(f"mysql+pymysql://root@127.0.0.1:{self._port}")
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                engine.connect().close()
+                return
+            except sqlalchemy.exc.OperationalError:
+                time.sleep(0.1)
+        raise RuntimeError("MariaDB did not start.")
 
     def _start_postgresql(self) -> None:
         programs = postgresql_programs()
@@ -154,6 +259,20 @@ def postgresql_programs() -> Path:
             "PostgreSQL is not installed. On Debian: apt-get install postgresql (as root)."
         )
     return folders[-1].parent
+
+
+def server_processes(folder: Path) -> list[int]:
+    """Return the processes that run from a folder's database."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().decode()
+            inside = str(entry / "cwd") and str((entry / "cwd").resolve()).startswith(str(folder))
+        except OSError:
+            continue
+        if inside or f"{folder}/mariadb" in command:
+            found.append(int(entry.name))
+    return found
 
 
 def free_port() -> int:

@@ -75,9 +75,9 @@ def open_storage(
 
     def call() -> optuna.storages.BaseStorage:
         if scheme == "journal":
-            from optuna.storages.journal import JournalFileBackend
+            from optuna_popnas.sampler.journal import SoundJournalFile
 
-            return optuna.storages.JournalStorage(JournalFileBackend(str(file)))
+            return optuna.storages.JournalStorage(SoundJournalFile(str(file)))
         if scheme == "grpc":
             from optuna.storages import GrpcStorageProxy
 

@@ -167,10 +167,17 @@ def cost_function(
 
 def refresh_dashboard(study: optuna.Study) -> None:
     """Refresh the dashboard after the workers have ended, however they ended."""
-    if find_spec("optuna_dashboard") is not None:
-        from optuna_popnas.visualization import update_dashboard
+    if find_spec("optuna_dashboard") is None:
+        return
+    from optuna_popnas.sampler import try_steadily
+    from optuna_popnas.visualization import update_dashboard
 
-        update_dashboard(study)
+    try:
+        try_steadily(lambda: update_dashboard(study), patience=30.0)
+    except Exception as error:  # a page to look at must never fail a search
+        logging.getLogger(f"optuna.{__name__}").warning(
+            f"The dashboard is not up to date: {error}"
+        )
 
 
 def _artifact_store(folder: str) -> FileSystemArtifactStore:

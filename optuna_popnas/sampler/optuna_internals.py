@@ -8,6 +8,7 @@ Read in Optuna 5.0.0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 import warnings
 
@@ -18,6 +19,8 @@ from optuna.storages import BaseStorage
 from optuna.storages import InMemoryStorage
 from optuna.storages import RDBStorage
 from optuna.storages._heartbeat import BaseHeartbeat as BaseHeartbeat
+from optuna.storages.journal import JournalFileBackend as JournalFileBackend
+from optuna.storages.journal._file import get_lock_file
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
@@ -25,6 +28,16 @@ from optuna.trial import TrialState
 #: System attributes that Optuna writes.
 FIXED_PARAMS = "fixed_params"
 RETRY_OF = "failed_trial"
+
+
+def journal_path(backend: JournalFileBackend) -> str:
+    """Return the file of a journal."""
+    return backend._file_path
+
+
+def journal_lock(backend: JournalFileBackend) -> AbstractContextManager[None]:
+    """Return what keeps all other writers out of a journal."""
+    return get_lock_file(backend._lock)
 
 
 def trial_key(trial: FrozenTrial | optuna.Trial) -> int:

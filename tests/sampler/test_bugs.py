@@ -32,6 +32,7 @@ from optuna_popnas.sampler import facts
 from optuna_popnas.sampler import liveness
 from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler.board import Board
+from optuna_popnas.sampler.journal import SoundJournalFile
 from optuna_popnas.sampler.liveness import Me
 from optuna_popnas.sampler.patience import is_hopeless
 from optuna_popnas.sampler.patience import is_storage_failure
@@ -636,3 +637,16 @@ def test_an_adaptive_search(make_study: Make, space: SearchSpace) -> None:
     assert set(trained(study)) == planned(study)
     spent = sum(trial.seconds for trial in view.trials if trial.seconds is not None)
     assert 60 < spent < 130  # the last cells may take longer than was predicted
+
+
+def test_a_full_disk_leaves_a_journal_readable(tmp_path: Path) -> None:
+    """One line that a full disk had torn made a journal unreadable for good."""
+    path = tmp_path / "study.log"
+    storage = optuna.storages.JournalStorage(SoundJournalFile(str(path)))
+    study = optuna.create_study(study_name="x", storage=storage)
+    study.optimize(lambda trial: 0.0, n_trials=2)
+    with path.open("ab") as file:
+        file.write(b'{"op_code": 5, "worker_id": "torn')  # of a process without the care
+    study.optimize(lambda trial: 0.0, n_trials=2)
+    again = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+    assert len(optuna.load_study(study_name="x", storage=again).trials) == 4

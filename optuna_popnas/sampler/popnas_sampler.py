@@ -48,6 +48,8 @@ class POPNASSampler(BaseSampler):
     Args:
         space: The search space.
         max_children: At most so many cells of the Pareto front are trained per level (K).
+        beam: Which K cells of a longer front are kept: ``"hypervolume"``, those that lose least
+            of it, or ``"accuracy"``, the most accurate ones; that of the mode if left out.
         max_exploration_children: At most so many more by the exploration step (J).
         time_limit: Cells that are predicted to train longer are left out, seconds (T).
         mode: ``"adaptive"`` (small waves of cells of any depth, chosen by what they are worth),
@@ -94,6 +96,7 @@ class POPNASSampler(BaseSampler):
         space: SearchSpace,
         *,
         max_children: int = 128,
+        beam: str | None = None,
         max_exploration_children: int = 16,
         time_limit: float | None = None,
         mode: str = "popnas",
@@ -144,6 +147,7 @@ class POPNASSampler(BaseSampler):
         config = SearchConfig(
             mode=mode,
             max_children=max_children,
+            beam=beam,
             max_exploration_children=max_exploration_children,
             time_limit=time_limit,
             limits=dict(limits or {}),

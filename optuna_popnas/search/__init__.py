@@ -13,6 +13,7 @@ from optuna_popnas.search.observation import Probe
 from optuna_popnas.search.observation import Running
 from optuna_popnas.search.pareto import hypervolume
 from optuna_popnas.search.pareto import pareto_front
+from optuna_popnas.search.pareto import thin_front
 from optuna_popnas.search.pareto import top_accuracy
 from optuna_popnas.search.plan import decode_cell
 from optuna_popnas.search.plan import encode_cell
@@ -52,5 +53,6 @@ __all__ = [
     "plan_level",
     "plan_wave",
     "prediction_quality",
+    "thin_front",
     "top_accuracy",
 ]

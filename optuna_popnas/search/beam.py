@@ -26,6 +26,7 @@ from optuna_popnas.search.models import TrainingData
 from optuna_popnas.search.observation import Observation
 from optuna_popnas.search.observation import Probe
 from optuna_popnas.search.pareto import pareto_front
+from optuna_popnas.search.pareto import thin_front
 from optuna_popnas.search.pareto import top_accuracy
 from optuna_popnas.search.plan import Plan
 from optuna_popnas.search.plan import PlannedCell
@@ -185,13 +186,16 @@ def choose(
 
 
 def select_front(estimates: Estimates, config: SearchConfig) -> npt.NDArray[np.intp]:
-    """Return the rows of the beam: the Pareto front, or PNAS' most accurate cells."""
+    """Return the rows of the beam: K of the Pareto front, or PNAS' most accurate cells."""
     keys = estimates.cells.keys
     accuracy = optimistic(estimates, config)
     costs = cost_matrix(estimates, config)
     if config.mode == "pnas" or costs.shape[1] == 0:
         return top_accuracy(accuracy, keys, max_size=config.max_children)
-    return pareto_front(accuracy, costs, keys, max_size=config.max_children)
+    front = pareto_front(accuracy, costs, keys)
+    if config.keeps == "accuracy":
+        return front[: config.max_children]
+    return front[thin_front(accuracy[front], costs[front], max_size=config.max_children)]
 
 
 def optimistic(estimates: Estimates, config: SearchConfig) -> Floats:

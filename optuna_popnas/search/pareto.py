@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+_EXACT = 512  # members of a front up to which the best ones are found exactly
+
 
 def walk_order(
     accuracy: Floats, costs: Floats, keys: npt.NDArray[np.uint64], /
@@ -81,6 +83,67 @@ def top_accuracy(
     gains = np.asarray(accuracy, dtype=np.float64)
     order = np.lexsort([_tie_breakers(keys, len(gains)), -gains])
     return order if max_size is None else order[:max_size]
+
+
+def thin_front(
+    accuracy: npt.ArrayLike, costs: npt.ArrayLike, /, *, max_size: int
+) -> npt.NDArray[np.intp]:
+    """Return which members of a front to keep, so that little of it is lost.
+
+    With one cost these are the most accurate member, the cheapest one, and those between them
+    with which the hypervolume is largest. With several costs, where that would take long, the
+    best member in each objective and then, one after another, the one that is farthest from all
+    that are kept, each objective measured from its worst (0) to its best value (1).
+
+    Args:
+        accuracy: ``(n,)`` of a front, the most accurate first.
+        costs: ``(n,)`` or ``(n, d)``.
+        max_size: Keep so many.
+
+    Returns:
+        Ascending positions; all of them if there are no more than ``max_size``.
+    """
+    gains, matrix = _columns(accuracy, costs)
+    if len(gains) <= max_size:
+        return np.arange(len(gains))
+    if max_size == 1:
+        return np.zeros(1, dtype=np.intp)
+    if matrix.shape[1] == 1:
+        return len(gains) - 1 - _largest_area(gains[::-1], matrix[::-1, 0], max_size)[::-1]
+    values = np.column_stack([gains, -matrix])
+    values = (values - values.min(axis=0)) / np.maximum(np.ptp(values, axis=0), 1e-12)
+    kept = list(dict.fromkeys(values.argmax(axis=0).tolist()))[:max_size]
+    distance = np.min([np.square(values - values[row]).sum(axis=1) for row in kept], axis=0)
+    while len(kept) < max_size:
+        kept.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.square(values - values[kept[-1]]).sum(axis=1))
+    return np.sort(np.array(kept, dtype=np.intp))
+
+
+def _largest_area(gains: Floats, costs: Floats, size: int) -> npt.NDArray[np.intp]:
+    """Choose ``size`` of ``(n,)`` points with the largest area under their steps, ends included.
+
+    Both arrays ascend. Dynamic programming: ``area[j]`` is the largest area up to point ``j``
+    with so many points chosen, ``j`` the last of them.
+    """
+    rows = np.arange(len(gains))
+    if len(rows) > _EXACT:  # the table grows with the square: look at some, evenly
+        rows = np.linspace(0, len(rows) - 1, max(_EXACT, size)).round().astype(np.intp)
+    if len(rows) == size or size > _EXACT:
+        return rows
+    high, at = gains[rows] - gains[0], costs[rows]
+    step = np.where(at < at[:, None], high * (at[:, None] - at), -np.inf)  # to j (row) from i
+    area = np.where(np.arange(len(rows)) == 0, 0.0, -np.inf)
+    before = np.empty((size, len(rows)), dtype=np.intp)
+    total = np.empty_like(step)
+    for chosen in range(1, size):
+        np.add(step, area, out=total)
+        before[chosen] = total.argmax(axis=1)
+        area = total[np.arange(len(rows)), before[chosen]]
+    path = [len(rows) - 1]
+    for chosen in range(size - 1, 0, -1):
+        path.append(int(before[chosen, path[-1]]))
+    return rows[path[::-1]]
 
 
 def hypervolume(

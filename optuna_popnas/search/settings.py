@@ -11,6 +11,7 @@ from optuna_popnas.space import SearchSpace
 
 
 MODES: tuple[str, ...] = ("adaptive", "popnas", "pnas", "popnas-v1")
+BEAMS: tuple[str, ...] = ("hypervolume", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class SearchConfig:
             ``"pnas"`` (most accurate cells, no time) or ``"popnas-v1"`` (Sec. 3.4: no
             exploration, no equivalence, lookback -1 only).
         max_children: At most so many cells of the front are trained per level (K).
+        beam: Which K cells of a longer front are kept: ``"hypervolume"``, those that lose least
+            of it, or ``"accuracy"``, the most accurate ones. Left out, that of the mode:
+            ``"accuracy"`` in ``"popnas-v1"``, ``"hypervolume"`` otherwise.
         max_exploration_children: At most so many more by the exploration step (J).
         time_limit: Candidates that are predicted to train longer are dropped, seconds (T).
         limits: More upper bounds, by the name of a computed cost such as ``"parameters"``, or of
@@ -47,6 +51,7 @@ class SearchConfig:
 
     mode: str = "popnas"
     max_children: int = 128
+    beam: str | None = None
     max_exploration_children: int = 16
     time_limit: float | None = None
     limits: dict[str, float] = field(default_factory=dict)
@@ -66,6 +71,10 @@ class SearchConfig:
         if self.mode not in MODES:
             raise ValueError(
                 f"`mode` must be one of {', '.join(map(repr, MODES))}, but got {self.mode!r}."
+            )
+        if self.beam not in (None, *BEAMS):
+            raise ValueError(
+                f"`beam` must be one of {', '.join(map(repr, BEAMS))}, but got {self.beam!r}."
             )
         for name, low in (
             *((("total_cells", 1),) if self.total_cells is not None else ()),
@@ -94,6 +103,11 @@ class SearchConfig:
         for name, limit in {**upper, **self.limits}.items():
             if limit is not None and not limit > 0:
                 raise ValueError(f"`{name}` must be greater than 0, but got {limit!r}.")
+
+    @property
+    def keeps(self) -> str:
+        """The rule of the beam."""
+        return self.beam or ("accuracy" if self.mode == "popnas-v1" else "hypervolume")
 
     def check_space(self, space: SearchSpace) -> None:
         """Raise ValueError if this mode cannot search this space."""

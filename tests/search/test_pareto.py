@@ -1,5 +1,7 @@
 """Fronts against their definition."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from optuna_popnas.search import hypervolume
 from optuna_popnas.search import pareto_front
+from optuna_popnas.search import thin_front
 from optuna_popnas.search import top_accuracy
 
 
@@ -99,3 +102,57 @@ def test_hypervolume_counts_the_dominated_unit_squares(points: list[tuple[int, i
     }
     volume = hypervolume([p[0] for p in points], [p[1] for p in points], reference_cost=6.0)
     assert volume == len(squares)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=9),
+    st.integers(2, 9),
+)
+def test_a_thinned_front_loses_the_least_hypervolume(
+    steps: list[tuple[int, int]], size: int
+) -> None:
+    accuracy, seconds = np.cumsum(np.array(steps, dtype=float), axis=0)[::-1].T
+    kept = thin_front(accuracy, seconds, max_size=size)
+    assert len(kept) == min(size, len(steps)) and (np.diff(kept) > 0).all()
+
+    def volume(rows: tuple[int, ...]) -> float:
+        chosen = list(rows)
+        return hypervolume(accuracy[chosen], seconds[chosen], reference_cost=seconds[0] + 1)
+
+    if len(steps) > size:
+        inner = itertools.combinations(range(1, len(steps) - 1), size - 2)
+        best = max(volume((0, *rows, len(steps) - 1)) for rows in inner)
+        assert {0, len(steps) - 1} <= set(kept.tolist())
+        assert volume(tuple(kept)) == pytest.approx(best)
+
+
+def test_a_thinned_front_reaches_the_quick_end() -> None:
+    seconds = np.geomspace(4.0, 0.1, 400)
+    accuracy = np.linspace(0.9, 0.5, 400)
+    kept = thin_front(accuracy, seconds, max_size=48)
+    assert (seconds[kept] < 0.4).sum() >= 5
+    whole = hypervolume(accuracy, seconds, reference_cost=5.0)
+    assert hypervolume(accuracy[kept], seconds[kept], reference_cost=5.0) > 0.98 * whole
+    assert thin_front(accuracy, seconds, max_size=1).tolist() == [0]
+    assert thin_front(accuracy, seconds, max_size=400).tolist() == list(range(400))
+    long = thin_front(np.linspace(1, 0, 3000), np.linspace(9, 1, 3000), max_size=100)
+    assert len(set(long.tolist())) == 100 and {0, 2999} <= set(long.tolist())
+    most = thin_front(np.linspace(1, 0, 3000), np.linspace(9, 1, 3000), max_size=2000)
+    assert len(set(most.tolist())) == 2000 and {0, 2999} <= set(most.tolist())
+
+
+def test_a_thinned_front_of_several_costs_is_spread() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.random((400, 3))
+    rows = pareto_front(points[:, 0], points[:, 1:])
+    values = points[rows]
+    kept = thin_front(values[:, 0], values[:, 1:], max_size=12)
+    assert len(kept) == 12
+    best = {int(values[:, 0].argmax()), *values[:, 1:].argmin(axis=0).tolist()}
+    assert best <= set(kept.tolist())
+    # Nobody who was left out is farther from those kept than they are from each other.
+    scaled = (values - values.min(axis=0)) / np.ptp(values, axis=0)
+    distance = np.linalg.norm(scaled[:, None] - scaled[kept], axis=2)
+    between = distance[kept] + np.diag(np.full(12, np.inf))
+    inner = [i for i, row in enumerate(kept) if row not in best]
+    assert distance.min(axis=1).max() <= between[inner].min() + 1e-12

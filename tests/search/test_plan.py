@@ -1,6 +1,7 @@
 """Planning driven by made-up metrics: the thesis' whole algorithm without a network."""
 
 import json
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -117,7 +118,7 @@ def test_the_plan_does_not_depend_on_the_order_in_which_cells_finished() -> None
 
 def test_front_and_exploration_cells_alike_are_expanded() -> None:
     space = SearchSpace(PAPER_OPERATORS, max_blocks=4)
-    plans, _ = search(space, SearchConfig())
+    plans, _ = search(space, SearchConfig(beam="accuracy"))
     parents = plans[2].cells
     assert {planned.role for planned in parents} == {"front", "exploration"}
     assert plans[3].report.parents == len(parents)
@@ -150,6 +151,21 @@ def test_pnas_trains_the_k_most_accurate_of_every_level() -> None:
     chosen = [planned.accuracy for planned in plans[2].cells]
     assert np.allclose(chosen, accuracy[:128], atol=1e-6)
     assert all(planned.seconds is None for plan in plans for planned in plan.cells)
+
+
+def test_the_beam_keeps_both_ends_of_the_front() -> None:
+    space = SearchSpace(PAPER_OPERATORS, max_blocks=2)
+
+    def seconds(**settings: Any) -> list[float]:
+        plans, _ = search(space, SearchConfig(max_exploration_children=0, **settings))
+        return [planned.seconds for planned in plans[2].cells]
+
+    everything = seconds(max_children=10_000, beam="accuracy")
+    spread = seconds(max_children=20)
+    accurate = seconds(max_children=20, beam="accuracy")
+    assert len(spread) == len(accurate) == 20 < len(everything)
+    assert (accurate[0], accurate[-1]) == (everything[0], everything[19])
+    assert spread[0] == everything[0] and spread[-1] < everything[9_000]
 
 
 def test_popnas_v1_keeps_equivalent_cells_and_does_not_explore() -> None:
@@ -315,6 +331,7 @@ def test_large_levels_are_sampled_and_say_so() -> None:
             {"mode": "nas"},
             "`mode` must be one of 'adaptive', 'popnas', 'pnas', 'popnas-v1', but got 'nas'",
         ),
+        ({"beam": "x"}, "`beam` must be one of 'hypervolume', 'accuracy', but got 'x'"),
         ({"max_children": 0}, "`max_children` must be an integer of at least 1, but got 0"),
         ({"max_exploration_children": -1}, "of at least 0, but got -1"),
         ({"max_children": 2.5}, "must be an integer of at least 1, but got 2.5"),
@@ -416,7 +433,7 @@ def walked(space: SearchSpace, plan: Plan, parents: list[Cell], config: SearchCo
 @pytest.mark.parametrize("mode", ["popnas", "pnas"])
 def test_equivalents_are_counted_as_a_walk_over_encodings_meets_them(mode: str) -> None:
     space = SearchSpace(PAPER_OPERATORS[:4], max_blocks=3)
-    config = SearchConfig(mode=mode, max_children=60, max_exploration_children=0)
+    config = SearchConfig(mode=mode, max_children=60, max_exploration_children=0, beam="accuracy")
     plans, _ = search(space, config)
     for before, plan in zip(plans[1:], plans[2:]):
         parents = [item.cell for item in before.cells]
@@ -429,7 +446,7 @@ def test_equivalents_are_counted_as_a_walk_over_encodings_meets_them(mode: str) 
 
 def test_descent_from_exploration_cells() -> None:
     space = SearchSpace(PAPER_OPERATORS, max_blocks=3)
-    plans, _ = search(space, SearchConfig())
+    plans, _ = search(space, SearchConfig(beam="accuracy"))
     explored = [item.cell for item in plans[2].cells if item.role == "exploration"]
     assert explored
     grown = set(space.expand(explored))

@@ -315,13 +315,16 @@ def play_commands(arguments: argparse.Namespace, seed: int) -> int:
             Service(arguments.storage, folder) as service,
         ):
             outages, hangups, problems = play_command(service, Path(output), arguments, rng)
-            view = read_view(service)
-            cells, lost, twice, thrown = trainings(view)
-            if not view.done:
-                problems.append("the search is not done")
-        total.update(
-            runs=1, outages=outages, cells=cells, lost=lost, duplicated=twice, thrown=thrown
-        )
+            cells = lost = twice = thrown = 0
+            try:
+                view = read_view(service)
+            except KeyError:
+                problems.append("no study was made")
+            else:
+                cells, lost, twice, thrown = trainings(view)
+                problems += [] if view.done else ["the search is not done"]
+        total.update(runs=1, outages=outages, hangups=hangups, cells=cells)
+        total.update(lost=lost, duplicated=twice, thrown=thrown)
         total["hung"] += any("not done after" in problem for problem in problems)
         total["problems"] += len(problems)
         for problem in problems:

@@ -134,7 +134,7 @@ def storage_problem(error: BaseException, url: str | None = None) -> str | None:
     from optuna_popnas.sampler.patience import is_storage_failure
 
     cause: BaseException | None = error
-    while cause is not None and not is_storage_failure(cause):
+    while cause is not None and not (is_storage_failure(cause) or isinstance(cause, OSError)):
         cause = cause.__cause__ or cause.__context__
     if cause is None:
         return None

@@ -97,7 +97,9 @@ def try_steadily(
             tries += 1
             late = time.monotonic() - started > patience
             raced = opening and tries < _RACES and _is_race(error)
-            if not raced and (late or is_hopeless(error) or not is_storage_failure(error)):
+            # A journal on a full disk or on a stale mount raises OSErrors.
+            away = is_storage_failure(error) or (opening and isinstance(error, OSError))
+            if not raced and (late or is_hopeless(error) or not away):
                 raise
             if tries == 3 and not raced:
                 _logger.warning(_away(error, patience))

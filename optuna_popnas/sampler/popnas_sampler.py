@@ -287,9 +287,8 @@ class POPNASSampler(BaseSampler):
                 f"`{name}` must have the distribution {expected} of the sampler's space, "
                 f"but got {distribution}. Suggest cells with the space that the sampler has."
             )
-        fixed = set(internals.params_fixed_by(study.sampler)) & set(
-            cell_distributions(self._space)
-        )
+        fixed = set(internals.params_fixed_by(study.sampler))
+        fixed &= set(cell_distributions(self._space))
         if fixed:
             raise ValueError(
                 f"`fixed_params` must hold no parameter of a cell, but got {sorted(fixed)}: cells "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from json import dumps
@@ -21,6 +22,8 @@ from optuna_popnas.space import Cell
 if TYPE_CHECKING:
     import optuna
 
+    from optuna_popnas.study.tables import TextTable
+    from optuna_popnas.training import ImageData
     from optuna_popnas.training import TrainedModel
 
 
@@ -34,7 +37,7 @@ DEFAULTS = {
     "training.epochs": "254",
     "training.restart_epochs": "2",
     "training": "the study's",
-    "machine.threads": "all cores",
+    "machine.threads": "1 or all cores, the faster",
 }
 
 
@@ -46,6 +49,7 @@ def run(
     limits: dict[str, float] | None = None,
     parameters: tuple[int, int] | None = None,
     candidates: int = 1,
+    top: int = 1,
     hours: float | None = None,
     output: str = "model",
     all_images: bool = False,
@@ -70,6 +74,8 @@ def run(
         parameters: Choose filters and normal cells so that the network has LOW,HIGH parameters.
         candidates: Train so many of the study's most accurate cells briefly, and the best one to
             the end.
+        top: Train so many of the study's most accurate cells to the end, each into a folder of
+            its own, and print the thesis's Table 6.5 of them.
         hours: Take the most epochs that this time allows, estimated from a few steps.
         output: Folder of the model.
         all_images: Train on validation images too.
@@ -85,62 +91,104 @@ def run(
     Examples:
         optuna-popnas retrain -o model
         optuna-popnas retrain --trial 312 --epochs 62 -o model
+        optuna-popnas retrain --candidates 5 --hours 2
     """
     found = load_study(storage, study) if cell is None else None
     chosen = choose_cell(found, select=select, trial=trial, cell=cell, limits=limits)
     settings = final_settings(found, flags, seed=seed)
 
     from optuna_popnas.cli.work import load_data
-    from optuna_popnas.networks import NetworkConfig
     from optuna_popnas.objective.final import candidate_cells
-    from optuna_popnas.training import MachineConfig
-    from optuna_popnas.training import TrainingConfig
     from optuna_popnas.training.candidates import affordable_epochs
-    from optuna_popnas.training.candidates import retrain_best
 
-    training = settings.build("training", TrainingConfig)
-    network = settings.build("network", NetworkConfig)
-    machine = settings.build("machine", partial(MachineConfig, threads=None))
-    cells = [chosen] if found is None else candidate_cells(found, chosen, candidates)
+    if top > 1 and candidates > 1:
+        raise ConfigError("`--top` and `--candidates` must not both be given. Choose one.")
+    count = max(top, candidates)
+    cells = [chosen] if found is None else candidate_cells(found, chosen, count)
     data = load_data(settings)
+    options = {**_built(settings), "device": device}
     if hours is not None:
         epochs = affordable_epochs(
-            chosen,
-            data,
-            3600 * hours,
-            candidates=len(cells),
-            network=network,
-            training=training,
-            machine=machine,
-            device=device,
+            chosen, data, 3600 * hours / top, candidates=candidates, **options
         )
-        training = replace(training, epochs=epochs)
-    print(f"Training: {training.describe()}", file=sys.stderr)
-    bar = _Bar(training.epochs)
-    try:
-        model = retrain_best(
-            cells,
-            data,
-            network=network,
-            training=training,
-            machine=machine,
-            parameters=parameters,
-            folder=output,
-            resume=not restart,
-            seed=seed,
-            device=device,
-            all_images=all_images,
-            on_epoch=bar.update,
-        )
-    finally:
-        bar.close()
+        options["training"] = replace(options["training"], epochs=epochs)
+    print(f"Training: {options['training'].describe()}", file=sys.stderr)
+    options |= {"seed": seed, "parameters": parameters, "all_images": all_images}
+    options["resume"] = not restart
     # What `export` checks its files on, later and perhaps elsewhere.
     source = {"data": settings.to_json().get("data", {}), "seed": settings.study.seed}
-    (Path(output) / DATA_FILE).write_text(dumps(source, indent=2) + "\n")
-    print(dumps(model.card(), indent=2) if json else describe(model))
-    if not json:
+    if top == 1:
+        models = [_train(cells, data, Path(output), source, options)]
+    else:
+        models = [
+            _train([one], data, Path(output) / f"top{rank}", source, options)
+            for rank, one in enumerate(cells, start=1)
+        ]
+    if json:
+        cards = [model.card() for model in models]
+        print(dumps(cards[0] if top == 1 else cards, indent=2))
+    elif top > 1:
+        print(final_table(models).to_markdown())
+    else:
+        print(describe(models[0]))
         print(f"Written to {output}. Export it: optuna-popnas export {output}")
     return 0
+
+
+def _built(settings: SearchSettings) -> dict[str, Any]:
+    """Return what the network is, how it is trained, and with what."""
+    from optuna_popnas.networks import NetworkConfig
+    from optuna_popnas.training import MachineConfig
+    from optuna_popnas.training import TrainingConfig
+
+    return {
+        "network": settings.build("network", NetworkConfig),
+        "training": settings.build("training", TrainingConfig),
+        "machine": settings.build("machine", partial(MachineConfig, threads=None)),
+    }
+
+
+def _train(
+    cells: Sequence[Cell],
+    data: ImageData,
+    folder: Path,
+    source: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> TrainedModel:
+    """Train the best of some cells under a bar of progress."""
+    from optuna_popnas.training.candidates import retrain_best
+
+    bar = _Bar(options["training"].epochs)
+    try:
+        model = retrain_best(cells, data, folder=folder, on_epoch=bar.update, **options)
+    finally:
+        bar.close()
+    (folder / DATA_FILE).write_text(dumps(source, indent=2) + "\n")
+    return model
+
+
+def final_table(models: Sequence[TrainedModel]) -> TextTable:
+    """Return the thesis's Table 6.5 of final trainings, the first cell of the search first."""
+    from optuna_popnas.study.tables import TextTable
+
+    rows = []
+    for rank, model in enumerate(models, start=1):
+        card, figures = model.card(), model.figures
+        measured = figures.get("test_accuracy", figures.get("validation_accuracy"))
+        rows.append(
+            [
+                str(rank),
+                str(len(model.cell)),
+                f"{card['parameters']:,}",
+                "-" if measured is None else f"{measured:.4f}",
+                f"{figures['train_seconds']:.1f}",
+                str(model.cell),
+            ]
+        )
+    head = ("rank", "blocks", "parameters", "accuracy", "seconds", "cell")
+    tested = all("test_accuracy" in model.figures for model in models)
+    note = f"Accuracy on {'test' if tested else 'validation'} images."
+    return TextTable("Table 6.5: the best cells, trained to convergence", head, rows, note)
 
 
 def choose_cell(
@@ -216,6 +264,8 @@ def describe(model: TrainedModel) -> str:
         value = model.figures.get(key)
         if value is not None:
             lines.append(f"{words}: {value:.4f}" if "accuracy" in key else f"{words}: {value:.1f}")
+    for row in model.figures.get("candidates", ()):
+        lines.append(f"candidate: {row['accuracy']:.4f} {row['cell']}")
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ training is lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 import shutil
@@ -22,6 +22,7 @@ from optuna_popnas.space.cell import Cell
 from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.model import load_model
 from optuna_popnas.training.model import TrainedModel
 from optuna_popnas.training.resuming import CHECKPOINT
 from optuna_popnas.training.retraining import final_training
@@ -84,6 +85,12 @@ def retrain_best(
             "images, but got True. Train the chosen cell with it afterwards."
         )
     options = {"training": training, "on_epoch": on_epoch, **options}
+    names = [str(cell) for cell in cells]
+    if folder is not None and options.get("resume", True) and _compared(Path(folder)) == names:
+        # All was done before; what is in the folder is checked and tested again.
+        before = load_model(folder)
+        model = retrain(before.cell, data, folder=folder, **options)
+        return _with_candidates(model, before.figures["candidates"], folder)
     with TemporaryDirectory() as temporary:
         place = Path(temporary if folder is None else folder)
         compared: list[tuple[float, Path, Cell]] = []
@@ -94,12 +101,27 @@ def retrain_best(
         _, best, cell = max(compared, key=lambda entry: entry[0])
         model = retrain(cell, data, folder=best, **{**options, "resume": True})
         rows = [{"cell": str(other), "accuracy": accuracy} for accuracy, _, other in compared]
-        model = replace(model, figures={**model.figures, "candidates": rows})
+        model = _with_candidates(model, rows, folder)
         if folder is not None:
             for file in (CHECKPOINT, "curves.csv"):
                 (best / file).replace(place / file)
             shutil.rmtree(place / "candidates")
-            model.save(place)
+    return model
+
+
+def _compared(folder: Path) -> list[str] | None:
+    """Return the candidates of a folder's finished model, None if there is none."""
+    if not (folder / CHECKPOINT).exists() or not (folder / "model.json").exists():
+        return None
+    return [row["cell"] for row in load_model(folder).figures.get("candidates", ())]
+
+
+def _with_candidates(
+    model: TrainedModel, rows: Sequence[Mapping[str, Any]], folder: str | Path | None
+) -> TrainedModel:
+    model = replace(model, figures={**model.figures, "candidates": list(rows)})
+    if folder is not None:
+        model.save(folder)
     return model
 
 

@@ -40,7 +40,8 @@ class MachineConfig:
             takes what is faster on the device.
         compile: Compile the network with ``torch.compile``. Pays for long trainings only.
         cuda_graphs: On CUDA, replay each training step as one graph.
-        threads: Threads per training on a CPU; None leaves PyTorch's setting as it is.
+        threads: Threads per training on a CPU; None leaves PyTorch's setting as it is, final
+            trainings take one or all, whichever is faster.
         readers: Processes that read images which do not fit in memory; None: one less than
             there are cores, 0: the training reads them itself.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 import math
 from pathlib import Path
 import time
@@ -35,6 +36,7 @@ from optuna_popnas.training.resuming import Progress
 from optuna_popnas.training.resuming import read_checkpoint
 from optuna_popnas.training.resuming import VERSION
 from optuna_popnas.training.resuming import write_checkpoint
+from optuna_popnas.training.threads import with_threads
 from optuna_popnas.training.trainer import seeded_network
 
 
@@ -102,7 +104,8 @@ def retrain(
         data: Images; with a test set, the model is tested on it at the end.
         network: Size and options of the final network; the thesis' if left out.
         training: How it is trained; :func:`final_training` if left out.
-        machine: What it is trained with; all cores of a CPU if left out.
+        machine: What it is trained with. With ``threads=None``, as if left out, one thread or
+            all cores of a CPU, whichever is faster; an interrupted training goes on with as many.
         parameters: Smallest and largest number of parameters of the network: its filters, and
             if need be its normal cells, are changed to fit.
         folder: Where checkpoints and, at the end, the model are written (``model.safetensors``,
@@ -125,6 +128,7 @@ def retrain(
     """
     settings = _checked(training or final_training())
     machine = machine or MachineConfig(threads=None)
+    where = resolve_device(device)
     config = _sized(cell, network or NetworkConfig(), data, parameters)
     split = data.split()
     if all_images:
@@ -144,40 +148,78 @@ def retrain(
     saved = read_checkpoint(path, facts) if path and resume and path.exists() else None
 
     begin = time.perf_counter()
-    module = seeded_network(
-        cell, config, in_channels=data.in_channels, classes=data.classes, seed=seed
-    )
-    where = resolve_device(device)
-    job = Training(module, data, settings, split, machine=machine, device=where, seeds=(seed,))
+
+    def start(machine: MachineConfig) -> Training:
+        module = seeded_network(
+            cell, config, in_channels=data.in_channels, classes=data.classes, seed=seed
+        )
+        return Training(
+            module, data, settings, split, machine=machine, device=where, seeds=(seed,)
+        )
+
+    if machine.threads is None and saved is not None:
+        machine = replace(machine, threads=saved.get("threads"))
+    machine = with_threads(machine, where, start)
+    facts["threads"] = machine.threads
+    job = start(machine)
     progress = Progress() if saved is None else go_on(job, saved)
     setup_seconds = time.perf_counter() - begin
 
-    written = time.monotonic()
-    end = min(until or settings.epochs, settings.epochs)
-    while job.epoch < end:
-        _run_epoch(job, progress, validate=not all_images)
-        last = job.epoch == end
-        if path is not None and (last or time.monotonic() - written >= checkpoint_seconds):
-            write_checkpoint(path, facts, job, progress)
-            written = time.monotonic()
-        if on_epoch is not None:
-            on_epoch(_report(progress, job.epoch, settings.epochs))
-
-    if progress.best is not None:
-        job.load_state_dict({**job.state_dict(), **progress.best})
-    figures = {
-        **_figures(job, data, progress, all_images=all_images),
-        "setup_seconds": setup_seconds,
-        "device": device_name(where, machine.threads),
-        "seed": seed,
-    }
-    trained = job.finish()
-    assert isinstance(trained, Network)
-    model = TrainedModel(trained, describe_data(data), settings.to_dict(), figures, _samples(data))
-    if folder is not None and figures["epochs"] == settings.epochs:
+    keep = None if path is None else partial(write_checkpoint, path, facts)
+    _train(
+        job,
+        progress,
+        min(until or settings.epochs, settings.epochs),
+        keep,
+        checkpoint_seconds,
+        on_epoch,
+        validate=not all_images,
+    )
+    extra = {"setup_seconds": setup_seconds, "device": device_name(where, machine.threads)}
+    model = _finished(job, data, progress, {**extra, "seed": seed}, all_images=all_images)
+    if folder is not None and model.figures["epochs"] == settings.epochs:
         model.save(folder)
         write_curves(Path(folder), progress.losses, progress.curve)
     return model
+
+
+def _train(
+    job: Training,
+    progress: Progress,
+    end: int,
+    keep: Callable[[Training, Progress], None] | None,
+    seconds: float,
+    on_epoch: Callable[[RetrainEpoch], None] | None,
+    *,
+    validate: bool,
+) -> None:
+    """Train until an epoch; write a checkpoint at its end, and every so many seconds."""
+    written = time.monotonic()
+    while job.epoch < end:
+        _run_epoch(job, progress, validate=validate)
+        if keep is not None and (job.epoch == end or time.monotonic() - written >= seconds):
+            keep(job, progress)
+            written = time.monotonic()
+        if on_epoch is not None:
+            on_epoch(_report(progress, job.epoch, job.config.epochs))
+
+
+def _finished(
+    job: Training,
+    data: ImageData,
+    progress: Progress,
+    extra: Mapping[str, Any],
+    *,
+    all_images: bool,
+) -> TrainedModel:
+    """Return the network of the best epoch, with what was measured."""
+    if progress.best is not None:
+        job.load_state_dict({**job.state_dict(), **progress.best})
+    figures = {**_figures(job, data, progress, all_images=all_images), **extra}
+    trained = job.finish()
+    assert isinstance(trained, Network)
+    training = job.config.to_dict()
+    return TrainedModel(trained, describe_data(data), training, figures, _samples(data))
 
 
 def _checked(training: TrainingConfig) -> TrainingConfig:

@@ -93,6 +93,8 @@ def test_bad_sources(study: optuna.Study) -> None:
 
 def test_from_study_to_model(study: optuna.Study, tmp_path: Path) -> None:
     training = replace(TRAINING, epochs=1)
-    model = popnas.retrain(study, "digits", training=training, folder=tmp_path, device="cpu")
+    model = popnas.retrain(
+        study, "digits", training=training, folder=tmp_path, machine=popnas.MachineConfig()
+    )
     assert model.cell == popnas.select(study).cell
     assert model.network.config == NETWORK

@@ -28,7 +28,7 @@ def test_from_images_to_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     trained = len(study.trials)
     again = popnas.search("digits", hours=0.002, progress=False, **arguments)
     assert len(again.trials) >= trained
-    model = popnas.retrain(study, hours=1e-6)
+    model = popnas.retrain(study, hours=1e-6, machine=popnas.MachineConfig())
     searched = popnas.TrainingConfig.from_dict(study.user_attrs["settings"]["training"])
     assert model.training == {**searched.to_dict(), "epochs": 2, "restart_epochs": 2}
     assert popnas.evaluate(model, "digits").images == 1797

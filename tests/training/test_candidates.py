@@ -12,6 +12,7 @@ import pytest
 
 from optuna_popnas import Cell
 from optuna_popnas import load_dataset
+from optuna_popnas import MachineConfig
 from optuna_popnas import NetworkConfig
 from optuna_popnas import TrainingConfig
 from optuna_popnas.training import load_model
@@ -38,7 +39,12 @@ def test_the_best_candidate_is_finished_as_if_it_had_been_alone(
     data: ImageData, tmp_path: Path
 ) -> None:
     epochs: list[RetrainEpoch] = []
-    options: dict[str, Any] = {"network": NETWORK, "training": TRAINING, "device": "cpu"}
+    options: dict[str, Any] = {
+        "network": NETWORK,
+        "training": TRAINING,
+        "machine": MachineConfig(threads=1),
+        "device": "cpu",
+    }
     model = retrain_best(CELLS, data, folder=tmp_path, on_epoch=epochs.append, **options)
     assert len(epochs) == 2 + 14
     assert [row["cell"] for row in model.figures["candidates"]] == [str(cell) for cell in CELLS]
@@ -47,6 +53,10 @@ def test_the_best_candidate_is_finished_as_if_it_had_been_alone(
     assert {path.name for path in tmp_path.iterdir()} - {"tensorboard"} == {
         "checkpoint.safetensors", "curves.csv", "model.json", "model.safetensors"
     }  # fmt: skip
+    assert load_model(tmp_path).figures["candidates"] == model.figures["candidates"]
+    again = retrain_best(CELLS, data, folder=tmp_path, on_epoch=epochs.append, **options)
+    assert len(epochs) == 2 + 14  # all was done before
+    assert again.figures["learning_curve"] == model.figures["learning_curve"]
     assert load_model(tmp_path).figures["candidates"] == model.figures["candidates"]
     with open(tmp_path / "curves.csv") as file:
         curve = [float(row["validation_accuracy"]) for row in csv.DictReader(file)]
@@ -69,7 +79,13 @@ def test_epochs_for_a_time(data: ImageData) -> None:
     def epochs(seconds: float, candidates: int = 1) -> int:
         training = replace(final_training(), flip=False)
         return affordable_epochs(
-            CELLS[0], data, seconds, candidates=candidates, network=NETWORK, training=training
+            CELLS[0],
+            data,
+            seconds,
+            candidates=candidates,
+            network=NETWORK,
+            training=training,
+            machine=MachineConfig(threads=1),
         )
 
     assert epochs(0.0) == 2  # the least there is

@@ -31,6 +31,9 @@ def describe(summary: SearchSummary) -> tuple[int, int, str, str]:
     done, total = (0, 1) if now is None else (now.trained, max(now.planned, 1))
     before = "starting" if now is None else f"level {now.level} of {summary.max_blocks}"
     parts: list[str] = []
+    if summary.waves is not None:
+        done, total = summary.complete, max(sum(row.planned for row in summary.levels), 1)
+        before, now = f"wave {summary.waves}", None
     waiting = [worker for worker in summary.workers if worker.cell is None]
     if now is not None and done >= total and waiting:
         parts.append("planning the next level")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from optuna_popnas.predictors import AccuracyPredictor
+from optuna_popnas.predictors import SizeAwareAccuracyPredictor
 from optuna_popnas.search import pareto_front
 from optuna_popnas.space import Cell
+from optuna_popnas.study.records import TrialRecord
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import StudyView
 from optuna_popnas.study.view import view_study
@@ -122,6 +125,39 @@ def accuracy_noise(view: StudyView) -> float | None:
         return None
     # The median, as a few trainings diverge; 0.6745: of a normal distribution's deviations.
     return float(np.median(np.abs(steps)) / 0.6745 / np.sqrt(2))
+
+
+class Expected(NamedTuple):
+    """The accuracy to expect of a cell, with the deviation of that expectation."""
+
+    mean: float
+    deviation: float
+
+
+def expected_accuracies(
+    view: StudyView, trials: Sequence[TrialRecord]
+) -> tuple[Expected | None, ...]:
+    """Return what model and measurements say together of trained cells, in this order.
+
+    Where a cell was confirmed these are its fresh trainings; else what the accuracy model of the
+    adaptive search, which shrinks single lucky trainings, says after learning from all cells.
+    None where there are too few cells for a model.
+    """
+    found: list[Expected | None] = [None] * len(trials)
+    if len(view.complete) >= _FEW_CELLS and trials:
+        model = SizeAwareAccuracyPredictor(view.space, seed=0).fit(
+            [trial.cell or Cell() for trial in view.complete],
+            [trial.accuracy or 0.0 for trial in view.complete],
+        )
+        guess = model.estimate([trial.cell or Cell() for trial in trials])
+        spread = np.zeros(len(trials)) if guess.std is None else guess.std
+        found = [Expected(float(m), float(s)) for m, s in zip(guess.mean, spread)]
+    for row, trial in enumerate(trials):
+        values = view.confirmed.get(trial.number, ())
+        if len(values) > 1:
+            error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+            found[row] = Expected(float(np.mean(values)), error)
+    return tuple(found)
 
 
 def _choice(view: StudyView, noise: float) -> float:

@@ -12,6 +12,7 @@ from optuna_popnas.study.excess import accuracy_noise
 from optuna_popnas.study.excess import Excess
 from optuna_popnas.study.excess import expected_excess
 from optuna_popnas.study.levels import LevelSummary
+from optuna_popnas.study.quality import calibration
 from optuna_popnas.study.records import TrialRecord
 from optuna_popnas.study.selection import select
 from optuna_popnas.study.selection import trade
@@ -68,6 +69,8 @@ def findings(view: StudyView, summary: SearchSummary) -> tuple[Finding, ...]:
         ("Where the time went", _time(summary)),
         ("Exploration", exploration_words(summary.levels)),
         ("Equivalent cells", equivalence_words(summary.levels)),
+        ("How sure the model was", _calibration(view)),
+        ("What comes next", _outlook(summary)),
         ("Why it ended", summary.ended),
     ):
         if text:
@@ -218,6 +221,26 @@ def _time(summary: SearchSummary) -> str:
     if stopped:
         text += f" {stopped} trainings were ended early, as they promised nothing."
     return text
+
+
+def _calibration(view: StudyView) -> str:
+    found = calibration(view)
+    if found is None:
+        return ""
+    return (
+        f"{found.within:.0%} of {found.cells} cells came out within one deviation of what was "
+        "predicted before their training; 68% would be perfect."
+    )
+
+
+def _outlook(summary: SearchSummary) -> str:
+    if summary.expected_gain is None or summary.state == "finished":
+        return ""
+    left = f", about {duration_words(summary.seconds_left)} left" if summary.seconds_left else ""
+    return (
+        f"Wave {summary.waves}: a minute of training is expected to raise the front's hypervolume "
+        f"and the best accuracy by {60 * summary.expected_gain:.3g} together{left}."
+    )
 
 
 def confirmed_words(view: StudyView, trial: TrialRecord) -> str:

@@ -69,8 +69,11 @@ def summarize_levels(view: StudyView) -> tuple[LevelSummary, ...]:
     """Return what happened at each level that was planned or trained, in order."""
     quality = {row.level: row for row in level_quality(view)}
     rows = []
-    for level in sorted({plan.level for plan in view.plans} | set(view.levels)):
-        reports = [plan.report for plan in view.plans if plan.level == level]
+    # The plans of an adaptive search are of no level.
+    plans = () if view.is_adaptive else view.plans
+    planned_levels = {len(item.cell) for plan in view.plans for item in plan.cells}
+    for level in sorted({plan.level for plan in plans} | planned_levels | set(view.levels)):
+        reports = [plan.report for plan in plans if plan.level == level]
         trials = [trial for trial in view.complete if level_of(trial) == level]
         stopped = [trial for trial in view.stopped if level_of(trial) == level]
         cells = planned_cells(view, level)

@@ -28,7 +28,7 @@ class LevelQuality(NamedTuple):
 def level_quality(view: StudyView) -> tuple[LevelQuality, ...]:
     """Compare predictions and measurements, level by level, as far as they go."""
     qualities = []
-    for level in sorted({plan.level for plan in view.plans}):
+    for level in view.levels:
         rows = [
             trial
             for trial in view.trials
@@ -41,6 +41,39 @@ def level_quality(view: StudyView) -> tuple[LevelQuality, ...]:
         timed = [pair for pair in timed if None not in pair]
         qualities.append(LevelQuality(level, accuracy, _quality(timed) if timed else None))
     return tuple(qualities)
+
+
+class Calibration(NamedTuple):
+    """Whether the accuracy model knew how sure it was.
+
+    Attributes:
+        cells: Cells that were predicted with a deviation and trained.
+        within: Share of them that came out within one deviation of the prediction; .68 of
+            normal errors.
+    """
+
+    cells: int
+    within: float
+
+
+def calibration(view: StudyView) -> Calibration | None:
+    """Compare errors with predicted deviations; None where none were predicted."""
+    planned = {
+        item.cell.canonical(): item
+        for plan in view.plans
+        for item in plan.cells
+        if item.accuracy is not None and item.accuracy_std and item.role != "repeat"
+    }
+    hits = [
+        abs(trial.accuracy - item.accuracy) <= item.accuracy_std
+        for trial in view.complete
+        if trial.cell is not None
+        and trial.accuracy is not None
+        and (item := planned.get(trial.cell.canonical())) is not None
+        and item.accuracy is not None
+        and item.accuracy_std is not None
+    ]
+    return Calibration(len(hits), float(np.mean(hits))) if hits else None
 
 
 def _quality(pairs: list[tuple[float | None, float | None]]) -> PredictionQuality:

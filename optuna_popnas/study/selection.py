@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optuna_popnas.study.excess import expected_accuracies
 from optuna_popnas.study.front import front
 from optuna_popnas.study.records import TrialRecord
 from optuna_popnas.study.view import StudyLike
@@ -33,7 +34,8 @@ def select(
     Only trials of the Pareto front are chosen, that of the trials within the limits. Trials that
     break a constraint of the study take no part. The accuracies of a front are the luckiest ones
     of many single trainings: see :func:`~optuna_popnas.study.expected_excess`. Where trials were
-    confirmed, the means of their fresh trainings are compared instead.
+    confirmed, the means of their fresh trainings are compared instead; in an adaptive search, the
+    accuracies that model and measurements together let expect.
 
     Args:
         study: A study, whatever sampler ran it, as long as it used ``space.suggest``.
@@ -83,6 +85,9 @@ def select(
     if confirmed and rule != "fastest":  # of some chosen by luck, those known without it
         candidates = tuple(confirmed)
     accuracy = np.array([view.expected(trial) for trial in candidates], dtype=np.float64)
+    if view.is_adaptive:
+        both = expected_accuracies(view, candidates)
+        accuracy = np.array([a if e is None else e.mean for a, e in zip(accuracy, both)])
     if rule == "accuracy":
         return candidates[int(np.argmax(accuracy))]
     costs = np.array([trial.values[1:] for trial in candidates if trial.values], dtype=np.float64)

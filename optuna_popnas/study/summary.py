@@ -61,6 +61,10 @@ class SearchSummary(NamedTuple):
         time: Where the time went.
         repeats: Trainings of cells that had been trained before.
         ended: Why the search ended, in the planner's words.
+        waves: Waves that an adaptive search has planned; None of other searches.
+        budget_seconds: Seconds of training that the search may spend; None: no budget.
+        expected_gain: By how much the next cells were expected to raise front and accuracy, per
+            second of training; None where it is not known.
         levels: Each level.
     """
 
@@ -80,6 +84,9 @@ class SearchSummary(NamedTuple):
     time: SearchTime
     repeats: int
     ended: str | None
+    waves: int | None
+    budget_seconds: float | None
+    expected_gain: float | None
     levels: tuple[LevelSummary, ...]
 
     @property
@@ -91,11 +98,16 @@ class SearchSummary(NamedTuple):
         trained = f"{cells} trained"
         if self.failed:
             trained += f", {self.failed} failed"
+        if self.budget_seconds is not None:
+            trained += f" in {duration_words(self.time.training)} of training"
+            trained += f" (budget {duration_words(self.budget_seconds)})"
         if self.state == "trials":
             return f"{trained} (not a POPNAS search)."
         if self.state == "finished":
             return f"The search is finished: {trained}."
         now = next((row for row in self.levels if row.level == self.level), None)
+        if self.waves is not None:
+            now = None
         where = "" if now is None else f"level {now.level} of {self.max_blocks}, "
         where += "" if now is None else f"{now.trained} of {now.planned} cells; "
         if self.state == "stopped":
@@ -122,6 +134,9 @@ class SearchSummary(NamedTuple):
             "time": {name: round(value, 3) for name, value in self.time._asdict().items()},
             "repeats": self.repeats,
             "ended": self.ended,
+            "waves": self.waves,
+            "budget_seconds": self.budget_seconds,
+            "expected_gain": self.expected_gain,
             "workers": [
                 {
                     "name": worker.name,
@@ -182,12 +197,26 @@ def summarize(study: StudyLike) -> SearchSummary:
         time=search_time(view),
         repeats=len(view.complete) - len(view.measurements),
         ended=view.plans[-1].report.message if view.done and view.plans else None,
+        waves=sum(bool(plan.cells) for plan in view.plans) if view.is_adaptive else None,
+        budget_seconds=view.settings.get("budget_seconds"),
+        expected_gain=view.plans[-1].report.expected_gain if view.plans else None,
         levels=levels,
     )
 
 
+def _budget_left(view: StudyView) -> float | None:
+    """Wall time until the budget is spent, at the pace so far."""
+    budget, time = view.settings.get("budget_seconds"), search_time(view)
+    spent = sum(trial.trained_seconds for trial in (*view.complete, *view.stopped))
+    if budget is None or spent <= 0:
+        return None
+    return max(float(budget) - spent, 0.0) * time.wall / spent
+
+
 def _seconds_left(view: StudyView, levels: Sequence[LevelSummary]) -> float | None:
     """Time left at the present pace, if the levels to come are as large as the last one."""
+    if view.is_adaptive:
+        return _budget_left(view)
     ends = sorted(t.finished for t in view.complete if t.finished is not None)[-_RECENT:]
     if len(ends) < 2 or view.stored_space is None:
         return None

@@ -54,6 +54,11 @@ class StudyView(NamedTuple):
     confirmed: Mapping[int, tuple[float, ...]]
 
     @property
+    def is_adaptive(self) -> bool:
+        """Whether cells of all depths were chosen in small waves, not level by level."""
+        return self.settings.get("mode") == "adaptive"
+
+    @property
     def complete(self) -> tuple[TrialRecord, ...]:
         """Finished trials with a known cell and accuracy."""
         return tuple(trial for trial in self.trials if trial.is_valid)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from html import escape
 from typing import NamedTuple, TYPE_CHECKING
 
+from optuna_popnas.study.excess import Expected
+from optuna_popnas.study.excess import expected_accuracies
 from optuna_popnas.study.view import level_of
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import view_study
@@ -30,6 +34,9 @@ class ParetoFrontInfo(NamedTuple):
         objectives: Names of the objectives.
         timed: Whether training times are known; if not, trials are drawn by their number.
         failed: Number of failed trials.
+        expected: For each trial of the front what to expect of it when it is trained again; empty
+            where single trainings are all that is known.
+        references: Name -> (accuracy, seconds) of known networks.
     """
 
     levels: tuple[tuple[int, tuple[TrialRecord, ...]], ...]
@@ -37,9 +44,13 @@ class ParetoFrontInfo(NamedTuple):
     objectives: tuple[str, ...]
     timed: bool
     failed: int
+    expected: tuple[Expected | None, ...] = ()
+    references: Mapping[str, tuple[float, float]] = {}
 
 
-def _get_pareto_front_info(study: StudyLike) -> ParetoFrontInfo:
+def _get_pareto_front_info(
+    study: StudyLike, references: Mapping[str, tuple[float, float]] | None = None
+) -> ParetoFrontInfo:
     view = view_study(study)
     timed = bool(view.timed)
     trials = view.timed if timed else view.complete
@@ -50,17 +61,23 @@ def _get_pareto_front_info(study: StudyLike) -> ParetoFrontInfo:
         view.metric_names,
         timed,
         sum(trial.is_failure for trial in view.trials),
+        expected_accuracies(view, view.front) if view.is_adaptive or view.confirmed else (),
+        references or {},
     )
 
 
-def plot_pareto_front(study: StudyLike) -> go.Figure:
+def plot_pareto_front(
+    study: StudyLike, *, references: Mapping[str, tuple[float, float]] | None = None
+) -> go.Figure:
     """Plot accuracy against training time of all cells, by level, and their Pareto front.
 
     Args:
         study: A study whose objective used ``space.suggest``, with any sampler. Of more than two
             objectives the first two are the axes; the front is that of all.
+        references: Known networks to compare with: name -> (accuracy, training seconds), trained
+            as the cells were.
     """
-    return _draw_pareto_front(_get_pareto_front_info(study))
+    return _draw_pareto_front(_get_pareto_front_info(study, references))
 
 
 def _draw_pareto_front(info: ParetoFrontInfo) -> go.Figure:
@@ -112,13 +129,52 @@ def _draw_pareto_front(info: ParetoFrontInfo) -> go.Figure:
             text=[_hover(trial, info.objectives) for trial in trials],
             hovertemplate="%{text}<extra></extra>",
         )
+    _add_expected(figure, info)
+    _add_references(figure, info)
     seconds = [trial.seconds for _, trials in info.levels for trial in trials if trial.seconds]
+    seconds += [time for _, time in info.references.values()]
     if info.timed:
         figure.update_xaxes(title_text="training seconds", **log_ticks(seconds))
     else:
         figure.update_xaxes(title_text="trial")
     figure.update_yaxes(title_text="validation accuracy")
     return figure
+
+
+def _add_expected(figure: go.Figure, info: ParetoFrontInfo) -> None:
+    known = [(t, e) for t, e in zip(info.front, info.expected) if e is not None]
+    if not known or not info.timed:
+        return
+    figure.add_scatter(
+        x=[trial.seconds for trial, _ in known],
+        y=[expected.mean for _, expected in known],
+        error_y={
+            "array": [expected.deviation for _, expected in known],
+            "color": palette.NEUTRAL,
+            "thickness": 1,
+            "width": 3,
+        },
+        mode="markers",
+        name="to expect when trained again",
+        marker={"symbol": "line-ew-open", "size": 9, "color": palette.NEUTRAL},
+        text=[f"trial {trial.number}" for trial, _ in known],
+        hovertemplate="%{text}: %{y:.4f} to expect<extra></extra>",
+    )
+
+
+def _add_references(figure: go.Figure, info: ParetoFrontInfo) -> None:
+    if not info.references or not info.timed:
+        return
+    figure.add_scatter(
+        x=[seconds for _, seconds in info.references.values()],
+        y=[accuracy for accuracy, _ in info.references.values()],
+        mode="markers+text",
+        name="known networks",
+        marker={"symbol": "star", "size": 13, "color": palette.VERMILION},
+        text=[escape(name) for name in info.references],
+        textposition="bottom right",
+        hovertemplate="%{text}<br>accuracy %{y:.4f}<br>training %{x:.3g} s<extra></extra>",
+    )
 
 
 def _hover(trial: TrialRecord, objectives: tuple[str, ...]) -> str:

@@ -34,7 +34,7 @@ def test_gains_add_up(finished: optuna.Study) -> None:
 
 @pytest.mark.parametrize(
     ("gain", "verdict", "advice"),
-    [(-0.03, "No", "More blocks would hardly help"), (0.03, "Yes", "with 4 blocks")],
+    [(-0.5, "No", "More blocks would hardly help"), (0.03, "Yes", "with 4 blocks")],
 )
 def test_whether_depth_paid_decides_the_advice(
     finished: optuna.Study, gain: float, verdict: str, advice: str
@@ -44,7 +44,7 @@ def test_whether_depth_paid_decides_the_advice(
     trials = []
     for trial in view.trials:
         if trial.is_valid and trial.level >= 2:
-            accuracy = best + gain * trial.level
+            accuracy = max(best + gain * trial.level, 0.01)
             trial = trial._replace(accuracy=accuracy, values=(accuracy, trial.seconds))
         trials.append(trial)
     view = view._replace(trials=tuple(trials))

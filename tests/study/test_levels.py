@@ -13,7 +13,7 @@ from tests.visualization.made_up import run_study
 @pytest.fixture(scope="module")
 def study() -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return run_study(max_blocks=4, max_children=6, max_exploration_children=6)
+    return run_study(max_blocks=4, max_children=6, max_exploration_children=6, beam="accuracy")
 
 
 def test_table_5_2_by_expanding_every_exploration_cell(study: optuna.Study) -> None:

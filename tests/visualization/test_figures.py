@@ -257,3 +257,9 @@ def test_correlations(finished: optuna.Study) -> None:
     assert info.names[-1] == "seconds" and "cells" in info.names
     assert np.allclose(info.matrix, info.matrix.T) and np.allclose(np.diag(info.matrix), 1)
     assert info.matrix[info.names.index("OP score"), -1] > 0.8
+
+
+def test_known_networks_stand_beside_the_front(finished: optuna.Study) -> None:
+    figure = visualization.plot_pareto_front(finished, references={"ResNet": (0.9, 2.5)})
+    trace = next(trace for trace in figure.data if trace.name == "known networks")
+    assert (list(trace.x), list(trace.y), list(trace.text)) == ([2.5], [0.9], ["ResNet"])

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from optuna_popnas.networks import NetworkConfig
+from optuna_popnas.study.excess import expected_accuracies
 from optuna_popnas.study.findings import confirmed_words
 from optuna_popnas.study.levels import LevelSummary
 from optuna_popnas.study.records import TrialRecord
@@ -137,7 +138,7 @@ def _levels(levels: Sequence[LevelSummary]) -> Table:
             level_name(row.level),
             _number(row.candidates),
             _number(row.merged),
-            f"{row.front} + {row.exploration}" if row.level >= 2 and row.planned else "",
+            f"{row.front} + {row.exploration}" if row.candidates and row.level >= 2 else "",
             str(row.trained),
             str(row.stopped or ""),
             _digits(row.best_accuracy, ".3f"),
@@ -148,7 +149,7 @@ def _levels(levels: Sequence[LevelSummary]) -> Table:
         ]
         for row in levels
     ]
-    used = [i for i in range(len(head)) if i < 2 or any(row[i] for row in rows)]
+    used = [i for i in range(len(head)) if i < 1 or any(row[i] for row in rows)]
     return Table(
         [[row[i] for i in used] for row in rows],
         [head[i] for i in used],
@@ -169,19 +170,28 @@ def _failures(trials: Sequence[TrialRecord]) -> Table:
 
 def _front(view: StudyView) -> Table:
     again = bool(view.confirmed)
+    both = expected_accuracies(view, view.front)
     rows = [
         [
             str(trial.number),
             _digits(trial.accuracy, ".4f"),
+            "" if expected is None else f"{expected.mean:.3f} +- {expected.deviation:.3f}",
             *([confirmed_words(view, trial)] if again else []),
             _digits(trial.seconds, ".3g"),
             _number(trial.user_attrs.get("parameters")),
             *(f"{value:.6g}" for value in (trial.values or ())[2:]),
             str(trial.cell),
         ]
-        for trial in view.front
+        for trial, expected in zip(view.front, both)
     ]
-    head = ["trial", "accuracy", *(["fresh seeds"] if again else []), "seconds", "parameters"]
+    head = [
+        "trial",
+        "accuracy",
+        "to expect",
+        *(["fresh seeds"] if again else []),
+        "seconds",
+        "parameters",
+    ]
     head += [*view.metric_names[2:], "cell"]
     return Table(rows, head, {len(head) - 1})
 
@@ -277,7 +287,11 @@ def network(view: StudyView) -> dict[str, Any]:
     return {"network_svg": draw_network(best.cell, config), "network_trial": best.number}
 
 
-def figures(view: StudyView, sheet: FigureSheet) -> dict[str, list[PageFigure]]:
+def figures(
+    view: StudyView,
+    sheet: FigureSheet,
+    references: Mapping[str, tuple[float, float]] | None = None,
+) -> dict[str, list[PageFigure]]:
     """Return the figures by section; their data are collected on the sheet."""
     from optuna_popnas.visualization import effects
     from optuna_popnas.visualization import hypervolume
@@ -296,7 +310,7 @@ def figures(view: StudyView, sheet: FigureSheet) -> dict[str, list[PageFigure]]:
     deep = [level for level in view.levels if level >= 2][-2:]
     found = {
         "how": [
-            pareto_front.plot_pareto_front(view),
+            pareto_front.plot_pareto_front(view, references=references),
             levels.plot_levels(view),
             hypervolume.plot_hypervolume(view),
             workers.plot_workers(view),

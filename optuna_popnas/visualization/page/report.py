@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 import os
 from pathlib import Path
@@ -17,7 +18,11 @@ from optuna_popnas.visualization.page.figures import FigureSheet
 
 
 def report(
-    study: StudyLike, path: str | os.PathLike[str] = "report.html", *, storage: str | None = None
+    study: StudyLike,
+    path: str | os.PathLike[str] = "report.html",
+    *,
+    storage: str | None = None,
+    references: Mapping[str, tuple[float, float]] | None = None,
 ) -> Path:
     """Write the story of a search as one self-contained page, also while the search runs.
 
@@ -26,6 +31,8 @@ def report(
         path: The file to write. A browser that shows it while it is written again sees either
             the old or the new page.
         storage: The URL that the commands on the page name.
+        references: Known networks for the figure of the front: name -> (accuracy, training
+            seconds), trained as the cells were.
 
     Returns:
         The path.
@@ -39,7 +46,7 @@ def report(
             f"`path` must be in a folder that exists, but got {str(target)!r}. "
             f"Make {str(target.parent)!r} first."
         )
-    text = report_html(study, storage=storage)
+    text = report_html(study, storage=storage, references=references)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -52,7 +59,12 @@ def report(
     return target
 
 
-def report_html(study: StudyLike, *, storage: str | None = None) -> str:
+def report_html(
+    study: StudyLike,
+    *,
+    storage: str | None = None,
+    references: Mapping[str, tuple[float, float]] | None = None,
+) -> str:
     """Return the page as text, see :func:`report`."""
     from jinja2 import Environment
     from jinja2 import PackageLoader
@@ -68,7 +80,7 @@ def report_html(study: StudyLike, *, storage: str | None = None) -> str:
         name=summary.study_name,
         sentence=summary.sentence,
         findings=findings(view, summary),
-        figures=content.figures(view, sheet),
+        figures=content.figures(view, sheet, references),
         sheet=sheet,
         plotly=get_plotlyjs(),
         version=__version__,

@@ -84,6 +84,7 @@ def outlook(
     measured: list[tuple[Cell, float]],
 ) -> list[LevelOutlook]:
     """Return what each level would be like; parents are drawn at random, not predicted."""
+    from optuna_popnas.search import most_trials
     from optuna_popnas.search import SearchConfig
 
     search = settings.values["search"]
@@ -104,8 +105,7 @@ def outlook(
                 whole = space.expand(whole) if counted else None
             candidates = space.expand(parents, max_encodings=config.max_candidates, rng=rng)
             encodings = min(len(parents) * level.new_blocks, config.max_candidates)
-            explores = config.mode == "popnas" and level.blocks < space.max_blocks
-            trainings = config.max_children + explores * config.max_exploration_children
+            trainings = most_trials(config, space, level.blocks)
         size = min(len(candidates), _MOST_COSTED)
         some = candidates.take(np.sort(rng.choice(len(candidates), size=size, replace=False)))
         costs = {name: np.asarray(column) for name, column in cost(some).items()}

@@ -22,6 +22,7 @@ from optuna_popnas.search.plan import PlannedCell
 from optuna_popnas.search.plan import PlanReport
 from optuna_popnas.search.progress import descends
 from optuna_popnas.search.progress import expected_trials
+from optuna_popnas.search.progress import most_trials
 from optuna_popnas.search.progress import next_wave
 from optuna_popnas.search.progress import prediction_quality
 from optuna_popnas.search.progress import PredictionQuality
@@ -48,6 +49,7 @@ __all__ = [
     "exploration_front",
     "exploration_sets",
     "hypervolume",
+    "most_trials",
     "next_wave",
     "pareto_front",
     "plan_level",

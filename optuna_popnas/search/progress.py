@@ -61,25 +61,29 @@ def descends(cells: Iterable[Cell], parents: Iterable[Cell]) -> tuple[bool, ...]
 
 
 def expected_trials(config: SearchConfig, space: SearchSpace, plans: Sequence[Plan]) -> int:
-    """Return how many trainings the whole search takes at most, given the plans so far."""
+    """Return how many trainings the whole search takes, given the plans so far.
+
+    Levels to come count as the last one that was chosen from candidates, or where there was none
+    yet, as what they can take at most.
+    """
     done = {plan.level: 0 for plan in plans}
     for plan in plans:
         done[plan.level] += sum(planned.role != "reserve" for planned in plan.cells)
     if plans and not plans[-1].cells:
         return sum(done.values())
-    total = 0
-    for level in range(space.max_blocks + 1):
-        if level in done:
-            total += done[level]
-        elif level == 0:
-            total += 1
-        elif level == 1:
-            total += len(space.new_blocks(0))
-        else:
-            explores = config.mode == "popnas" and level < space.max_blocks
-            total += config.max_children + explores * config.max_exploration_children
-            total += config.pilot
-    return total
+    chosen = [count for level, count in sorted(done.items()) if level >= 2]
+    return sum(
+        done.get(level, min([most_trials(config, space, level), *chosen[-1:]]))
+        for level in range(space.max_blocks + 1)
+    )
+
+
+def most_trials(config: SearchConfig, space: SearchSpace, level: int) -> int:
+    """Return how many trainings a level takes at most."""
+    if level < 2:
+        return len(space.new_blocks(0)) if level else 1
+    explores = config.mode == "popnas" and level < space.max_blocks
+    return config.max_children + explores * config.max_exploration_children + config.pilot
 
 
 def prediction_quality(predicted: npt.ArrayLike, measured: npt.ArrayLike, /) -> PredictionQuality:

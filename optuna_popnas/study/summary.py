@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, NamedTuple, TYPE_CHECKING
 
+from optuna_popnas.search import expected_trials
+from optuna_popnas.search import SearchConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.study.levels import LevelSummary
 from optuna_popnas.study.levels import summarize_levels
@@ -214,7 +217,7 @@ def _budget_left(view: StudyView) -> float | None:
 
 
 def _seconds_left(view: StudyView, levels: Sequence[LevelSummary]) -> float | None:
-    """Time left at the present pace, if the levels to come are as large as the last one."""
+    """Time left at the present pace; levels to come count as the last one that was chosen."""
     if view.is_adaptive:
         return _budget_left(view)
     ends = sorted(t.finished for t in view.complete if t.finished is not None)[-_RECENT:]
@@ -224,17 +227,8 @@ def _seconds_left(view: StudyView, levels: Sequence[LevelSummary]) -> float | No
     # A search that was interrupted has a long gap, which says nothing of its pace.
     gaps = [gap for gap in gaps if gap <= 10 * gaps[len(gaps) // 2]]
     pace = sum(gaps) / len(gaps)
-    now = levels[-1] if levels else None
-    if now is None:
-        return None
-    left = max(now.planned - now.trained, 0)
-    settings = view.settings
-    cap = int(settings.get("max_children", 128)) + int(
-        settings.get("max_exploration_children", 16)
-    )
-    chosen = [row.planned for row in levels if row.level >= 2]
-    size = chosen[-1] if chosen else min(cap, 60)
-    left += size * max(view.space.max_blocks - max(now.level, 1), 0)
-    if now.level == 0:
-        left += len(view.space.new_blocks(0))
+    names = {entry.name for entry in fields(SearchConfig)}
+    settings = {name: value for name, value in view.settings.items() if name in names}
+    total = expected_trials(SearchConfig(**settings), view.space, view.plans)
+    left = max(total - sum(row.trained for row in levels), 0)
     return left * pace

@@ -468,6 +468,11 @@ def test_expected_trials_counts_what_is_left() -> None:
     assert expected_trials(SearchConfig(), space, []) == 813 + 3 * 16
     plans, observations = search(space, SearchConfig())
     assert expected_trials(SearchConfig(), space, plans) == len(observations)
+    # Levels to come count as the last one that was chosen.
+    sizes = [sum(planned.role != "reserve" for planned in plan.cells) for plan in plans]
+    assert expected_trials(SearchConfig(), space, plans[:3]) == sum(sizes[:3]) + 3 * min(
+        sizes[2], 128
+    )
 
 
 def test_prediction_quality() -> None:

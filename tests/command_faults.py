@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+import math
 import os
 from pathlib import Path
 import pty
@@ -76,6 +77,7 @@ class Terminal:
             if not text:
                 return
             self._file.write(text)
+            self._file.flush()
 
     def hang_up(self) -> None:
         """Close the terminal; without one, send what closing it would."""
@@ -113,12 +115,14 @@ def play_command(
     hangups = arguments.hangups
     problems: list[str] = []
     started = time.monotonic()
-    next_deed = started + rng.uniform(4.0, 14.0)
+    next_deed = math.inf  # from when the workers start
     ended = 0.0
     while True:
         terminal.read()
         code = terminal.process.poll()
         now = time.monotonic()
+        if next_deed == math.inf and b"Ctrl-C ends it" in terminal.output.read_bytes():
+            next_deed = now + rng.uniform(2.0, 12.0)
         if code is not None and ended:
             terminal.close()
             gone = workers_of(service.url)

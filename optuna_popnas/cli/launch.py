@@ -22,6 +22,7 @@ from typing import Any
 
 _QUICK = 20.0  # a worker that ends so many seconds after its start has not done much
 _MAX_QUICK = 3  # so often in a row, and it is not started again
+_MAX_KILLED = 7  # likewise if it was killed: a cell that kills its process is left out before
 _POLL = 0.2  # seconds
 _KEEPER = "POPNAS_KEEPER"  # set for workers whose standard input their keeper holds
 _MEMORY = 1 << 30  # bytes that a worker needs, roughly
@@ -213,9 +214,10 @@ def _watch(
         quick = time.monotonic() - place.started < _QUICK
         place.quick_ends = place.quick_ends + 1 if quick else 0
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        if place.quick_ends >= _MAX_QUICK:
+        most = _MAX_KILLED if code < 0 else _MAX_QUICK
+        if place.quick_ends >= most:
             place.code = code
-            say(f"Worker {index} {how} {_MAX_QUICK} times in a row; it is not started again.")
+            say(f"Worker {index} {how} {most} times in a row; it is not started again.")
             continue
         report.restarts += 1
         say(f"Worker {index} {how}; it is started again.")

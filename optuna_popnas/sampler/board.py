@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -17,9 +17,7 @@ from optuna_popnas.sampler.facts import Fact
 from optuna_popnas.sampler.liveness import Me
 from optuna_popnas.sampler.setup import is_extension
 from optuna_popnas.sampler.setup import Setup
-from optuna_popnas.sampler.setup import setup_from_json
-from optuna_popnas.sampler.stored_plans import choose_plan
-from optuna_popnas.sampler.stored_plans import PlanJSON
+from optuna_popnas.sampler.stored_plans import PlanShelf
 from optuna_popnas.sampler.tally import Slot
 from optuna_popnas.sampler.tally import Tally
 from optuna_popnas.sampler.waiting_list import Take
@@ -53,7 +51,6 @@ class Board:
         self.goal = goal
         self.space = goal.space
         self.adaptive = goal.settings["mode"] == "adaptive"
-        self.plans: tuple[Plan, ...] = ()
         self.done: dict[Slot, Fact] = {}
         self.open: dict[int, Fact] = {}
         self.spent = 0.0  # seconds of the trials that have ended
@@ -61,12 +58,10 @@ class Board:
         self.total_cells: set[int] = set()  # of networks, as trials say
         self.foreign = 0  # finished trials whose cells are not of the space
         self._exact = goal.settings["mode"] == "popnas-v1"
-        self._setups: list[Setup] = []  # in force at each plan
+        self._shelf = PlanShelf(goal)
         self._tally = Tally(goal.settings["max_tries"])
         self._settled: set[int] = set()
         self._fallen_leaders: dict[int, set[int]] = defaultdict(set)
-        self._carried: dict[int, dict[int, PlanJSON]] = defaultdict(dict)
-        self._carriers: list[int] = []
         self._slots: list[tuple[Slot, ...]] = []  # of each plan
         self._planned: Counter[Hashable] = Counter()
         self._keys: dict[Cell, Hashable] = {}
@@ -79,7 +74,6 @@ class Board:
     def update(self, facts: Iterable[Fact]) -> None:
         """Take in the facts of all trials that are open or have finished since the last time."""
         self.open = {}
-        changed: list[int] = []
         facts = list(facts)
         # All at once: one by one takes a second for a thousand cells. Claims are of this space.
         claims = {fact.claim.cell for fact in facts if fact.claim is not None}
@@ -94,12 +88,11 @@ class Board:
                 self._settle(fact)
                 if fact.total_cells is not None:
                     self.total_cells.add(fact.total_cells)
-            for number, data in fact.plans:
-                if fact.number not in self._carried[number]:
-                    self._carried[number][fact.number] = data
-                    changed.append(number)
-        if changed:
-            self._read_plans(min(changed))
+        first = self._shelf.take_in(facts)
+        if first is not None and first < len(self._slots):
+            self._list_anew()
+        for number in range(len(self._slots), len(self.plans)):
+            self._list_places(number)
         self._holders = {}
         for fact in self.open.values():
             slot = self.slot(fact)
@@ -129,7 +122,7 @@ class Board:
         if not (fact.reason or "").startswith(DEAD):
             whole = fact.state == TrialState.COMPLETE and fact.seconds is not None
             self.spent += (fact.seconds or 0.0) if whole else fact.spent
-        if fact.device is not None and fact.state == TrialState.COMPLETE:
+        if fact.device is not None and fact.seconds is not None:
             self.devices.add(fact.device)
         self._end_trial(fact, slot)
 
@@ -156,37 +149,9 @@ class Board:
         )
         insort(self._observed, (fact.number, seen), key=lambda item: item[0])
 
-    def _read_plans(self, first: int) -> None:
-        """Read plans from this number on; if one was replaced, list all cells anew."""
-        known = len(self.plans)
-        plans, setups, carriers = list(self.plans), self._setups, self._carriers
-        for number in range(min(first, known), known):
-            if choose_plan(self._carried[number]) != carriers[number]:
-                del plans[number:], setups[number:], carriers[number:]
-                self.plans = tuple(plans)
-                self._list_anew()
-                break
-        while len(plans) in self._carried:
-            number = len(plans)
-            carrier = choose_plan(self._carried[number])
-            data = self._carried[number][carrier]
-            if "setup" in data:
-                setups.append(setup_from_json(data["setup"]))
-            elif setups:
-                setups.append(setups[-1])
-            else:
-                setups.append(self.goal)
-            plans.append(Plan.from_json(data["plan"], setups[-1].space))
-            carriers.append(carrier)
-        self.plans = tuple(plans)
-        for number in range(len(self._slots), len(plans)):
-            self._list_places(number)
-
     def _list_anew(self) -> None:
         self._slots, self._planned = [], Counter()
         self._list = WaitingList(self._tally.attempts)
-        for number in range(len(self.plans)):
-            self._list_places(number)
 
     def _list_places(self, number: int) -> None:
         """List the cells of a plan that are not settled."""
@@ -217,6 +182,11 @@ class Board:
         self._keys.update(dict.fromkeys(new))
         self._keys.update(zip(own, keys))
         return [self._keys[cell] for cell in cells]
+
+    @property
+    def plans(self) -> Sequence[Plan]:
+        """The plans so far."""
+        return self._shelf.plans
 
     # Questions ---------------------------------------------------------------------------
 
@@ -331,8 +301,8 @@ class Board:
     @property
     def grows(self) -> bool:
         """Whether the last plan was made for a smaller search than this one."""
-        return bool(self._setups) and is_extension(
-            self._setups[-1], self.space, self.goal.settings
+        return bool(self._shelf.setups) and is_extension(
+            self._shelf.setups[-1], self.space, self.goal.settings
         )
 
     @property
@@ -342,7 +312,7 @@ class Board:
             ended = bool(self.plans) and not self.plans[-1].cells and not self.grows
             return None if ended else Upcoming(-1, len(self.plans))
         if self.grows:
-            old = self._setups[-1].settings
+            old = self._shelf.setups[-1].settings
             wider = any(
                 self.goal.settings[name] > old[name]
                 for name in ("max_children", "max_exploration_children")
@@ -357,6 +327,19 @@ class Board:
     def is_done(self) -> bool:
         """Whether the search has ended."""
         return bool(self.plans) and self.upcoming is None and self.all_settled
+
+    def notices(self) -> list[str]:
+        """Return what people should know of the trials so far."""
+        found = []
+        if self.foreign:
+            found.append("Finished trials with cells that are not of the space are left out.")
+        if len(self.devices) > 1:
+            found.append(
+                f"The seconds of this study were measured on {len(self.devices)} kinds of devices "
+                f"({', '.join(sorted(self.devices))}) and are compared as they are. Use equal "
+                "devices, or let the objective convert its seconds."
+            )
+        return found
 
     def left_out(self) -> list[Cell]:
         """Return the planned cells that are not to be tried again."""

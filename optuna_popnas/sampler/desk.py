@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_popnas.sampler import optuna_internals as internals
+from optuna_popnas.sampler.agreement import agreed_settings
 from optuna_popnas.sampler.board import Board
 from optuna_popnas.sampler.facts import CLAIM
 from optuna_popnas.sampler.facts import DEAD
@@ -31,10 +32,7 @@ from optuna_popnas.sampler.moves import next_move
 from optuna_popnas.sampler.own_trials import OwnTrials
 from optuna_popnas.sampler.patience import Pause
 from optuna_popnas.sampler.planner import Planner
-from optuna_popnas.sampler.setup import is_extension
 from optuna_popnas.sampler.setup import Setup
-from optuna_popnas.sampler.setup import setup_problem
-from optuna_popnas.sampler.stored_plans import find_setup
 from optuna_popnas.sampler.waiting_list import Take
 from optuna_popnas.sampler.writer import Writer
 from optuna_popnas.space import Cell
@@ -44,7 +42,6 @@ _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
 _TELL = 0.5  # seconds after which a wait is worth telling
 _GRACE = 5.0  # a trial that has not asked for a cell for so many seconds is not expected to
-_PRESENCE = 30.0  # for so many seconds a failed cell is left to a worker that was seen
 _HEARTBEATS = 5.0  # seconds between two looks for stale heartbeats
 
 
@@ -93,11 +90,10 @@ class Desk:
         self._own = OwnTrials()
         self._lock = threading.RLock()
         self._checked = False
-        self._foreign = self._devices = 0  # told of
+        self._told: set[str] = set()
         self._unfinished: list[int] = []
         self._trials_seen = 0
         self._silence: dict[int, float] = {}
-        self._seats: dict[str, float] = {}  # when they were last seen
         self._heartbeats_due = time.monotonic() + _HEARTBEATS
 
     # What Optuna's hooks call ----------------------------------------------------------------
@@ -218,7 +214,7 @@ class Desk:
                 absent=self._absent(),
                 speculate=self._speculate,
                 seat=self._writer.me.seat,
-                present=self._present(),
+                present=self._watch.present(fact.seat for fact in self._board.open.values()),
             )
 
     def _refresh(self) -> None:
@@ -248,38 +244,22 @@ class Desk:
         if not self._checked:
             self._check_setup(found)
         self._board.update(found)
-        if self._board.foreign > self._foreign:
-            self._foreign = self._board.foreign
-            _logger.warning(
-                f"{self._foreign} finished trials have cells that are not of the search space; "
-                "they are left out."
-            )
+        for notice in self._board.notices():
+            if notice not in self._told:
+                self._told.add(notice)
+                _logger.warning(notice)
         return running
 
     def _check_setup(self, found: list[Fact]) -> None:
-        stored = find_setup(found)
-        if stored is None:
-            return
-        space, settings = self._planner.space, self._settings
-        problem = setup_problem(stored, space, settings)
-        if problem is not None and is_extension(stored, space, settings):
-            board = Board(stored)
-            board.update(found)
-            problem = None if board.is_done else f"{problem} It can grow once it has ended."
-        if problem is not None:
+        space = self._planner.space
+        try:
+            settings = agreed_settings(found, space, self._settings)
+        except ValueError:
             self._trials_seen, self._unfinished = 0, []
-            raise ValueError(problem)
-        self._settings = {**settings, "seed": stored.settings["seed"]}
-        self._board.goal = Setup(space, self._settings)
-        self._checked = True
-
-    def _present(self) -> list[str]:
-        """Return the seats of those who were here just now: between two trials nobody is seen."""
-        now = time.monotonic()
-        for fact in self._board.open.values():
-            if fact.seat is not None:
-                self._seats[fact.seat] = now
-        return [seat for seat, seen in self._seats.items() if now - seen < _PRESENCE]
+            raise
+        if settings is not None:
+            self._settings, self._checked = settings, True
+            self._board.goal = Setup(space, settings)
 
     def _absent(self) -> set[int]:
         """Return trials without a cell that ask for none: foreign, or asked but not begun."""
@@ -328,7 +308,6 @@ class Desk:
         if not 0 <= upcoming.level < 2:
             if upcoming.level > 0:
                 _logger.info(f"Trial {trial.number} plans {upcoming}.")
-            self._warn_of_mixed_devices()
         plan = self._planner.plan(upcoming, known, seed=settings["seed"])
         setup = Setup(self._planner.space, settings) if new_setup else None
         self._writer.plan(trial, move.plan, plan, fenced, setup)
@@ -406,14 +385,3 @@ class Desk:
         with self._lock:
             taken = self._board.is_taken
             self._writer.bury_clones(internals.read_trials(self._study), taken)
-
-    def _warn_of_mixed_devices(self) -> None:
-        """Warn if the seconds of the study come from devices that are not comparable."""
-        devices = self._board.devices
-        if len(devices) > max(1, self._devices) and len(self._study.directions) > 1:
-            self._devices = len(devices)
-            _logger.warning(
-                f"The seconds of this study were measured on {len(devices)} kinds of devices "
-                f"({', '.join(sorted(devices))}) and are compared as they are. Use equal "
-                "devices, or let the objective convert its seconds."
-            )

@@ -35,6 +35,7 @@ from optuna_popnas.sampler.facts import WAIT
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
 DEFAULT_LEASE = 120.0  # seconds
+_PRESENCE = 30.0  # for so many seconds a failed cell is left to a worker that was seen
 _TICK = 1.0  # seconds between two looks of the thread that shows signs of life
 _LATE = 2.5  # seconds without a look: the process was stopped, or the storage is very slow
 
@@ -237,6 +238,7 @@ class Watch:
     def __init__(self, lease: float | None) -> None:
         self.lease = lease
         self._seen: dict[int, tuple[tuple[Any, ...], float]] = {}
+        self._seats: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -262,6 +264,16 @@ class Watch:
                 seen[trial.number] = old if same and old is not None else (signature, now)
             self._seen = seen
             return {number: now - since for number, (_, since) in seen.items()}
+
+    def present(self, seats: Iterable[str | None]) -> list[str]:
+        """Return who was here just now: between two trials nobody is seen.
+
+        Args:
+            seats: Of the running trials, where they are known.
+        """
+        now = time.monotonic()
+        self._seats.update((seat, now) for seat in seats if seat is not None)
+        return [seat for seat, seen in self._seats.items() if now - seen < _PRESENCE]
 
     def death(self, trial: FrozenTrial, silence: float) -> str | None:
         """Return why a running trial of another process counts as dead, or None."""

@@ -9,6 +9,7 @@ from typing import Any, TYPE_CHECKING
 
 from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.sampler.setup import setup_from_json
+from optuna_popnas.search import Plan
 
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def join_plan(data: Any, number: int, attrs: Mapping[str, Any]) -> PlanJSON | No
             data = json.loads("".join(parts))
         except (KeyError, TypeError, ValueError):
             return None
-    sound = isinstance(data.get("plan"), dict) and isinstance(data.get("fenced"), list)
-    return data if sound else None
+    plan, fenced = data.get("plan"), data.get("fenced")
+    sound = isinstance(plan, dict) and isinstance(plan.get("version"), int)
+    return data if sound and isinstance(fenced, list) else None
 
 
 def choose_plan(candidates: dict[int, PlanJSON]) -> int:
@@ -72,3 +74,51 @@ def find_setup(facts: Iterable[Fact]) -> Setup | None:
         return None
     latest = candidates[max(candidates)]
     return setup_from_json(latest[choose_plan(latest)]["setup"])
+
+
+class PlanShelf:
+    """The plans that hold, kept up to date.
+
+    Args:
+        goal: The setup of plans that do not say theirs.
+    """
+
+    def __init__(self, goal: Setup) -> None:
+        self.plans: list[Plan] = []
+        self.setups: list[Setup] = []  # in force at each plan
+        self._goal = goal
+        self._carried: dict[int, dict[int, PlanJSON]] = defaultdict(dict)
+        self._carriers: list[int] = []
+
+    def take_in(self, facts: Iterable[Fact]) -> int | None:
+        """Read what is new.
+
+        Returns:
+            The number of the first plan that is new or has been replaced; None if none is.
+
+        Raises:
+            ValueError: A plan is of another version or of another search space.
+        """
+        changed = []
+        for fact in facts:
+            for number, data in fact.plans:
+                if fact.number not in self._carried[number]:
+                    self._carried[number][fact.number] = data
+                    changed.append(number)
+        first = min(changed, default=len(self.plans))
+        while (
+            first < len(self.plans) and choose_plan(self._carried[first]) == self._carriers[first]
+        ):
+            first += 1
+        del self.plans[first:], self.setups[first:], self._carriers[first:]
+        while len(self.plans) in self._carried:
+            candidates = self._carried[len(self.plans)]
+            carrier = choose_plan(candidates)
+            data = candidates[carrier]
+            setup = self.setups[-1] if self.setups else self._goal
+            if "setup" in data:
+                setup = setup_from_json(data["setup"])
+            self.plans.append(Plan.from_json(data["plan"], setup.space))
+            self.setups.append(setup)
+            self._carriers.append(carrier)
+        return first if first < len(self.plans) else None

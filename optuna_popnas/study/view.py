@@ -124,7 +124,7 @@ def view_study(study: StudyLike) -> StudyView:
     if setup is not None:
         board = Board(setup)
         board.update(facts)
-        plans, done = board.plans, board.is_done
+        plans, done = tuple(board.plans), board.is_done
     settings = {} if setup is None else setup.settings
     return StudyView(
         study_name=study.study_name,

@@ -228,7 +228,7 @@ def test_errors_that_the_user_names_are_failures_of_the_cell(
 def test_a_broken_worker_strikes_out_no_cells(url: str, space: SearchSpace) -> None:
     """One worker on which everything failed had cells left out for all."""
     options = sampler_options(max_children=4, max_exploration_children=2)
-    done = threading.Event()
+    begun, done = threading.Event(), threading.Event()
     errors: list[BaseException] = []
 
     def work(broken: bool) -> None:
@@ -243,8 +243,12 @@ def test_a_broken_worker_strikes_out_no_cells(url: str, space: SearchSpace) -> N
             me = Me("w", f"m:{int(broken)}:1", f"m:{int(broken)}")
             study.sampler._desk(study)._writer.me = me  # type: ignore[attr-defined]
 
+            if broken:
+                begun.wait(60)
+
             def objective(trial: optuna.Trial) -> tuple[float, float]:
                 cell = space.suggest(trial)
+                begun.set()
                 if broken and not done.is_set():
                     raise ArithmeticError("this worker is broken")
                 time.sleep(0.02)
@@ -457,16 +461,16 @@ def test_one_more_operator(make_study: Make, space: SearchSpace) -> None:
 
 def test_large_plans_are_stored_in_parts() -> None:
     """A plan of some 460 cells of five blocks did not fit into a value of MySQL."""
-    data = {"plan": {"cells": [[-2, 11, -1, 10] * 5] * 1500}, "fenced": [], "setup": {"a": '"'}}
+    plan = {"version": 2, "cells": [[-2, 11, -1, 10] * 5] * 1500}
+    data = {"plan": plan, "fenced": [], "setup": {"a": '"'}}
     written = split_plan(data, 4)
     assert all(len(json.dumps(value).encode()) < 65_535 for _, value in written)
     attrs = dict(written)
     assert join_plan(attrs["popnas:plan:4"], 4, attrs) == data
     incomplete = dict(written[1:])
     assert join_plan(incomplete["popnas:plan:4"], 4, incomplete) is None
-    assert split_plan({"plan": {}, "fenced": []}, 1) == [
-        ("popnas:plan:1", {"plan": {}, "fenced": []})
-    ]
+    small = {"plan": {"version": 2}, "fenced": []}
+    assert split_plan(small, 1) == [("popnas:plan:1", small)]
 
 
 # Who is alive ----------------------------------------------------------------------------------

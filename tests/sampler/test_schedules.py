@@ -9,7 +9,7 @@ took effect. Plans are written in parts, so that one can be half written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 import copy
 import random
@@ -256,6 +256,9 @@ def no_clocks(world: World) -> Iterator[None]:
         def look(self, trials: Sequence[FrozenTrial]) -> dict[int, float]:
             return {trial.number: 9.0 * self._is_silent(trial) for trial in trials}
 
+        def present(self, seats: Iterable[str | None]) -> list[str]:
+            return [seat for seat in seats if seat is not None]
+
         def death(self, trial: FrozenTrial, silence: float) -> str | None:
             return "silent" if silence and world.rng.random() < world.patience else None
 
@@ -279,7 +282,6 @@ def no_clocks(world: World) -> Iterator[None]:
         patch("optuna_popnas.sampler.desk.Me.of_this_process", me),
         patch("optuna_popnas.sampler.desk.time.sleep", nap),
         patch("optuna_popnas.sampler.desk._TELL", world.rng.choice([-1.0, 0.01])),
-        patch("optuna_popnas.sampler.desk._PRESENCE", 0.02),
         patch("optuna_popnas.sampler.stored_plans._PART", 120),
         patch("optuna_popnas.sampler.optuna_internals.is_in_memory", lambda study: False),
         patch("optuna_popnas.sampler.planner.plan_wave", grow),

@@ -118,6 +118,12 @@ class SearchSettings:
                     f"but got {name!r}. {nearest(name, costs)}"
                 )
         values.update(planned_limits(values))
+        join = self.build("network", NetworkConfig).join
+        if values.get("mode") == "popnas-v1" and join != "concat":
+            raise ConfigError(
+                "[network] `join` must be 'concat' in mode 'popnas-v1' (Sec. 3.4.1), "
+                f"but got {join!r}. Set it in the section, or add --join concat."
+            )
         probing = values.pop("time_probe", False)
         accuracy, seconds = (
             values.pop(f"{name}_predictor", None) for name in ("accuracy", "time")

@@ -14,6 +14,7 @@ from optuna_popnas.predictors.base import FloatArray
 from optuna_popnas.predictors.regression.threads import cores
 from optuna_popnas.predictors.regressors import FeatureSet
 from optuna_popnas.predictors.regressors import FeatureTimePredictor
+from optuna_popnas.predictors.regressors import Indexing
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 
@@ -203,6 +204,8 @@ class XGBoostTimePredictor(FeatureTimePredictor):
         feature_set: See :class:`~optuna_popnas.predictors.regressors.FeatureTimePredictor`.
         seed: Seed.
         options: Options of ``xgboost.XGBRegressor`` that replace those used here.
+        indexing: As ``feature_set``.
+        sliding: Likewise.
 
     Raises:
         ImportError: XGBoost is not installed.
@@ -216,8 +219,17 @@ class XGBoostTimePredictor(FeatureTimePredictor):
         feature_set: FeatureSet = "popnas",
         seed: int | None = None,
         options: dict[str, Any] | None = None,
+        indexing: Indexing = "dynamic",
+        sliding: bool = False,
     ) -> None:
-        super().__init__(space, total_cells=total_cells, feature_set=feature_set, seed=seed)
+        super().__init__(
+            space,
+            total_cells=total_cells,
+            feature_set=feature_set,
+            indexing=indexing,
+            sliding=sliding,
+            seed=seed,
+        )
         try:
             import xgboost
         except ImportError:

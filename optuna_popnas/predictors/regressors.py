@@ -18,6 +18,7 @@ from optuna_popnas.predictors.base import training_data
 from optuna_popnas.predictors.base import unique_rows
 from optuna_popnas.predictors.features.reindex import operator_scores
 from optuna_popnas.predictors.features.reindex import operator_scores_v1
+from optuna_popnas.predictors.features.reindex import static_indices
 from optuna_popnas.predictors.features.time_features import time_features
 from optuna_popnas.predictors.features.v1_features import v1_features
 from optuna_popnas.space import Cell
@@ -26,6 +27,7 @@ from optuna_popnas.space import SearchSpace
 
 
 FeatureSet = Literal["popnas", "popnas-v1"]
+Indexing = Literal["dynamic", "static"]
 
 _Self = TypeVar("_Self", bound="FeatureTimePredictor")
 
@@ -40,6 +42,10 @@ class FeatureTimePredictor(Predictor):
         total_cells: Cells of a network that reads lookback -1: M (N + 1) - 1.
         feature_set: "popnas": the nine features of Sec. 5.3.3; "popnas-v1": those of
             Sec. 5.3.1.
+        indexing: Of operators in the features of POPNASv1: "dynamic", by seconds, or "static",
+            by rank (Sec. 3.4.3).
+        sliding: Whether a cell with fewer blocks than the space allows is learnt at every place
+            of POPNASv1's features, not at the first alone (the sliding blocks of Sec. 5.3.1).
         seed: Seed of the regressor's randomness; None for another one each time.
     """
 
@@ -49,17 +55,27 @@ class FeatureTimePredictor(Predictor):
         *,
         total_cells: int = 8,
         feature_set: FeatureSet = "popnas",
+        indexing: Indexing = "dynamic",
+        sliding: bool = False,
         seed: int | None = None,
     ) -> None:
         if feature_set not in ("popnas", "popnas-v1"):
             raise ValueError(
                 f'`feature_set` must be "popnas" or "popnas-v1", but got {feature_set!r}.'
             )
+        if indexing not in ("dynamic", "static"):
+            raise ValueError(f'`indexing` must be "dynamic" or "static", but got {indexing!r}.')
+        if feature_set == "popnas" and (sliding or indexing == "static"):
+            raise ValueError(
+                '`feature_set` must be "popnas-v1" for `indexing` or `sliding`, but got "popnas".'
+            )
         if total_cells < 1:
             raise ValueError(f"`total_cells` must be at least 1, but got {total_cells}.")
         super().__init__(space, seed=seed)
         self.total_cells = total_cells
         self.feature_set = feature_set
+        self.indexing = indexing
+        self.sliding = sliding
         self._scores: Mapping[str, float] | None = None
         self._error: float | None = None
 
@@ -98,10 +114,13 @@ class FeatureTimePredictor(Predictor):
 
     def fit(self: _Self, cells: Sequence[Cell], values: npt.ArrayLike) -> _Self:
         canonical, seconds = training_data(self.space, cells, values, name="seconds", lowest=0.0)
-        scores = operator_scores if self.feature_set == "popnas" else operator_scores_v1
+        first = static_indices if self.indexing == "static" else operator_scores_v1
+        scores = operator_scores if self.feature_set == "popnas" else first
         self._scores = scores(self.space, canonical, seconds)
         features = self.features(CellBatch.from_cells(self.space, cells))
         self._error = self._relative_error(features, seconds)
+        if self.sliding:
+            features, seconds = _slide(features, seconds, self.space.max_blocks)
         self._fit(features, seconds)
         return self
 
@@ -112,6 +131,20 @@ class FeatureTimePredictor(Predictor):
             rows, inverse = unique_rows(self.features(cells))
             mean = np.maximum(self._predict(rows), 0.0)[inverse]
         return Prediction(mean, mean * float(fitted(self._error, self)))
+
+
+def _slide(
+    features: FloatArray, seconds: FloatArray, blocks: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return POPNASv1's features with the blocks of each cell at every place they can take."""
+    slots = features[:, 1:].reshape(len(features), blocks, 4)
+    rows, times = [], []
+    for shift in range(blocks):
+        fits = features[:, 0] + shift <= blocks if shift else np.ones(len(features), dtype=bool)
+        moved = np.roll(slots[fits], shift, axis=1).reshape(fits.sum(), -1)
+        rows.append(np.column_stack([features[fits, :1], moved]))
+        times.append(seconds[fits])
+    return np.concatenate(rows), np.concatenate(times)
 
 
 class NNLSTimePredictor(FeatureTimePredictor):

@@ -10,7 +10,7 @@ from functools import partial
 import inspect
 import json
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import optuna
@@ -125,8 +125,8 @@ class Planner:
         """Return what workers must agree on, but for the seed, as JSON values."""
         settings = {
             **asdict(self.config),
-            "accuracy_predictor": _name(self.accuracy),
-            "time_predictor": _name(self.seconds),
+            "accuracy_predictor": _name(self._chosen("accuracy")),
+            "time_predictor": _name(self._chosen("seconds")),
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings, default=lambda v: v.item()))
         return plain
@@ -194,8 +194,9 @@ class Planner:
         return replace(plan, cells=(*plan.cells, *spare))
 
     def _predictors(self, timed: bool, seed: Callable[[int], int]) -> Predictors:
-        accuracy = self.accuracy or default_predictor("accuracy", self.config.mode)
-        seconds = self.seconds or default_predictor("seconds", self.config.mode)
+        accuracy, seconds = self._chosen("accuracy"), self._chosen("seconds")
+        from optuna_popnas import predictors
+
         needs_time = timed and self.config.mode != "pnas"
         return Predictors(
             accuracy=_make(accuracy, self.space, seed(_ACCURACY)),
@@ -203,9 +204,13 @@ class Planner:
             probe=None if self.probe is None else self._probe,
             cost=self.cost,
             other=lambda number: self._time_predictor(
-                default_predictor("seconds", "popnas"), seed(_OTHERS + number)
+                predictors.AdditiveTimePredictor, seed(_OTHERS + number)
             ),
         )
+
+    def _chosen(self, kind: Literal["accuracy", "seconds"]) -> PredictorSpec:
+        given: PredictorSpec | None = getattr(self, kind)
+        return given or default_predictor(kind, self.config.mode)
 
     def _probe(self, cell: Cell) -> float:
         """Estimate a cell's training time; NaN where the probe fails."""
@@ -218,11 +223,14 @@ class Planner:
             return math.nan
 
     def _time_predictor(self, spec: PredictorSpec, seed: int) -> PredictorLike:
-        if callable(spec) and "total_cells" in inspect.signature(spec).parameters:
+        if callable(spec):
+            ours: dict[str, Any] = {"total_cells": self.config.total_cells or _TOTAL_CELLS}
+            if self.config.mode == "popnas-v1":
+                ours["feature_set"] = "popnas-v1"
+            known = inspect.signature(spec).parameters
             given = spec.keywords if isinstance(spec, partial) else {}
-            spec = partial(
-                spec, **{"total_cells": self.config.total_cells or _TOTAL_CELLS, **given}
-            )
+            ours = {name: value for name, value in ours.items() if name in known}
+            spec = partial(spec, **{**ours, **given})
         return _make(spec, self.space, seed)
 
 
@@ -235,10 +243,10 @@ def default_predictor(kind: str, mode: str) -> PredictorSpec:
             return predictors.SizeAwareAccuracyPredictor
         return predictors.SizeAwareTimePredictor
     if kind == "accuracy":
-        return predictors.AccuracyPredictor
+        return predictors.LSTMAccuracyPredictor  # Sec. 4.4.1
     if mode == "popnas-v1":
-        return partial(predictors.NNLSTimePredictor, feature_set="popnas-v1")
-    return predictors.TimePredictor
+        return predictors.NNLSTimePredictor  # Sec. 3.4.3
+    return predictors.CatBoostTimePredictor  # Sec. 4.4.2
 
 
 def stored_probes(plans: Sequence[Plan]) -> list[Probe]:
@@ -270,8 +278,6 @@ def _seed(*entropy: int) -> int:
 
 def _name(spec: object) -> str:
     """Name a predictor, so that workers with different ones notice."""
-    if spec is None:
-        return "default"
     if isinstance(spec, partial):
         options = ", ".join(f"{key}={value!r}" for key, value in sorted(spec.keywords.items()))
         return f"{_name(spec.func)}({options})"

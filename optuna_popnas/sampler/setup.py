@@ -17,6 +17,20 @@ _LEARNT = ("seed", "total_cells")
 _GROWING = ("max_blocks", "max_children", "max_exploration_children", "budget_seconds")
 
 
+# What "default" meant in studies of before predictors were stored by name.
+_FORMER_PREDICTORS = {
+    "accuracy_predictor": {
+        "popnas": "GaussianProcessAccuracyPredictor",
+        "adaptive": "SizeAwareAccuracyPredictor",
+    },
+    "time_predictor": {
+        "popnas": "AdditiveTimePredictor",
+        "popnas-v1": "NNLSTimePredictor",
+        "adaptive": "SizeAwareTimePredictor",
+    },
+}
+
+
 class Setup(NamedTuple):
     """What all workers of a study must agree on; stored with the first plan.
 
@@ -34,10 +48,13 @@ def setup_to_json(space: SearchSpace, settings: dict[str, Any]) -> dict[str, Any
 
 def setup_from_json(data: dict[str, Any]) -> Setup:
     """Read what :func:`setup_to_json` returned."""
-    settings = {
-        name: predictor_name(value) if name.endswith("_predictor") else value
-        for name, value in data["settings"].items()
-    }
+    settings = dict(data["settings"])
+    for name in _FORMER_PREDICTORS:
+        if settings.get(name) == "default":  # it is named now, as it has become another one
+            former = _FORMER_PREDICTORS[name]
+            settings[name] = former.get(settings.get("mode", "popnas"), former["popnas"])
+        elif name in settings:
+            settings[name] = predictor_name(settings[name])
     return Setup(SearchSpace(**data["space"]), settings)
 
 

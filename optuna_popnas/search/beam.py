@@ -115,8 +115,10 @@ def plan_level(
         raise ValueError("`predictors` must be given from level 2 on, but got None.")
 
     started = time.monotonic()
-    data = _training_data(space, observations)
-    parents = data.cells.take(data.cells.lengths == level - 1).unique()
+    exact = config.mode == "popnas-v1"
+    data = _training_data(space, observations, exact=exact)
+    parents = data.cells.take(data.cells.lengths == level - 1)
+    parents = _distinct(parents) if exact else parents.unique()
     if len(parents) == 0:
         message = f"No cell of {level - 1} blocks has finished, so none can grow."
         return Plan(level, wave, (), PlanReport(message=message, candidates=0))
@@ -232,9 +234,18 @@ def planned_cells(estimates: Estimates, roles: Sequence[str]) -> tuple[PlannedCe
     return tuple(map(PlannedCell, estimates.cells, roles, *map(column, columns)))
 
 
-def _training_data(space: SearchSpace, observations: Sequence[Observation]) -> TrainingData:
+def _distinct(cells: CellBatch) -> CellBatch:
+    """Return each encoding once; equivalent ones stay."""
+    flat = cells.encoding.reshape(len(cells), -1)
+    return cells.take(np.unique(flat, axis=0, return_index=True)[1])
+
+
+def _training_data(
+    space: SearchSpace, observations: Sequence[Observation], *, exact: bool = False
+) -> TrainingData:
     """Finished cells in an order that does not depend on when they finished."""
-    batch = CellBatch.from_cells(space, [item.cell for item in observations]).canonical()
+    batch = CellBatch.from_cells(space, [item.cell for item in observations])
+    batch = batch if exact else batch.canonical()
     accuracy = np.array([item.accuracy for item in observations], dtype=np.float64)
     timed = all(item.seconds is not None for item in observations)
     seconds = np.array([item.seconds if timed else 0.0 for item in observations], dtype=np.float64)
@@ -255,15 +266,17 @@ def _candidates(
     rng: np.random.Generator,
 ) -> tuple[CellBatch, PlanReport]:
     """Expand the parents, and leave out what has been trained."""
-    encodings = len(parents) * len(space.new_blocks(int(parents.lengths[0])))
+    exact = config.mode == "popnas-v1"
+    encodings = len(parents) * len(space.new_blocks(int(parents.lengths[0]), flat=exact))
     expanded = space.expand(
         parents,
-        merge_equivalent=config.mode != "popnas-v1",
+        merge_equivalent=not exact,
+        flat=exact,
         max_encodings=config.max_candidates,
         rng=rng,
     )
     candidates = expanded
-    if config.mode != "popnas-v1":
+    if not exact:
         candidates = expanded.take(~np.isin(expanded.keys, trained.keys))
     report = PlanReport(
         parents=len(parents),

@@ -13,6 +13,21 @@ from optuna_popnas.space import SearchSpace
 MODES: tuple[str, ...] = ("adaptive", "popnas", "pnas", "popnas-v1")
 BEAMS: tuple[str, ...] = ("hypervolume", "accuracy")
 
+# What a mode has no use for, and why; a setting that is as by default is not asked about.
+_LEVELS = "it chooses a level at a time"
+_WAVES = "it chooses small waves of cells"
+_IGNORED: dict[str, dict[str, str]] = {
+    "adaptive": {"beam": _WAVES, "pilot": _WAVES},
+    "popnas": {"time_range": _LEVELS},
+    "pnas": {
+        "time_limit": "it predicts no times",
+        "objectives": "accuracy is its only objective",
+        "beam": "it has no front",
+        "time_range": _LEVELS,
+    },
+    "popnas-v1": {"time_range": _LEVELS},
+}
+
 
 @dataclass(frozen=True)
 class SearchConfig:
@@ -21,7 +36,7 @@ class SearchConfig:
     Args:
         mode: ``"adaptive"`` (small waves of cells of any depth), ``"popnas"`` (the thesis),
             ``"pnas"`` (most accurate cells, no time) or ``"popnas-v1"`` (Sec. 3.4: no
-            exploration, no equivalence, lookback -1 only).
+            exploration, no equivalence, every operator reads lookback -1).
         max_children: At most so many cells of the front are trained per level (K).
         beam: Which K cells of a longer front are kept: ``"hypervolume"``, those that lose least
             of it, or ``"accuracy"``, the most accurate ones. Left out, that of the mode:
@@ -94,6 +109,12 @@ class SearchConfig:
                 )
         if not self.optimism >= 0:
             raise ValueError(f"`optimism` must be at least 0, but got {self.optimism!r}.")
+        for name, reason in _IGNORED[self.mode].items():
+            if getattr(self, name):
+                raise ValueError(
+                    f"`{name}` must be left out in mode {self.mode!r}, as {reason}, "
+                    f"but got {getattr(self, name)!r}."
+                )
         if self.budget_seconds is not None and self.mode != "adaptive":
             raise ValueError(
                 f"`budget_seconds` must be None in mode {self.mode!r}, but got "

@@ -122,16 +122,20 @@ class SearchSpace(Grammar):
             trial.set_user_attr(UNUSED_BLOCKS, list(range(blocks, self.max_blocks)))
         return Cell(cell[:blocks])
 
-    def new_blocks(self, index: int) -> npt.NDArray[np.int8]:
+    def new_blocks(self, index: int, *, flat: bool = False) -> npt.NDArray[np.int8]:
         """Return the distinct blocks that can stand at ``index`` (Sec. 4.1.1).
 
         Of a block and its mirror image the one with ``in2 >= in1 and (in2 != in1 or op2 >=
         op1)`` is kept.
 
+        Args:
+            index: Place of the block in its cell, from 0.
+            flat: Only those that read lookbacks.
+
         Returns:
             ``(m, 4)`` array of ``(in1, op1, in2, op2)``, operators as indices.
         """
-        values = np.array(self.inputs(index), dtype=np.int8)
+        values = np.array(self.inputs(0 if flat else index), dtype=np.int8)
         count = len(self.operators)
         branches = np.stack(
             [np.repeat(values, count), np.tile(np.arange(count, dtype=np.int8), len(values))], 1
@@ -156,6 +160,7 @@ class SearchSpace(Grammar):
         cells: Sequence[Cell],
         *,
         merge_equivalent: bool = True,
+        flat: bool = False,
         max_encodings: int | None = None,
         rng: np.random.Generator | None = None,
     ) -> CellBatch:
@@ -164,6 +169,7 @@ class SearchSpace(Grammar):
         Args:
             cells: Cells that all have the same number of blocks.
             merge_equivalent: Keep one of equivalent cells. POPNASv1 keeps all.
+            flat: Add only blocks that read lookbacks, as POPNASv1 does.
             max_encodings: If there are more pairs of a cell and a new block, take a sample of
                 this size.
             rng: Draws the sample; needed with ``max_encodings``.
@@ -189,7 +195,7 @@ class SearchSpace(Grammar):
             )
         if merge_equivalent:
             batch = batch.unique()
-        blocks = self.new_blocks(b)
+        blocks = self.new_blocks(b, flat=flat)
         n, m = len(batch), len(blocks)
         pairs = np.arange(n * m)
         if max_encodings is not None and n * m > max_encodings:

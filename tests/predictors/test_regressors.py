@@ -11,6 +11,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from optuna_popnas import predictors
+from optuna_popnas.predictors import NNLSTimePredictor
+from optuna_popnas.predictors import RidgeTimePredictor
+from optuna_popnas.predictors import XGBoostTimePredictor
+from optuna_popnas.predictors.regressors import _slide
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from tests.predictors.conftest import seconds_of
@@ -140,3 +144,21 @@ def test_catboost_does_not_depend_on_jobs(
         for jobs in (1, 3)
     )
     np.testing.assert_array_equal(one, two)
+
+
+def test_sliding_blocks_are_learnt_at_every_place() -> None:
+    features = np.array([[1.0, 1, 2, 3, 4, 0, 0, 0, 0], [2.0, 1, 2, 3, 4, 5, 6, 7, 8]])
+    rows, seconds = _slide(features, np.array([3.0, 5.0]), 2)
+    assert rows.tolist() == [*features.tolist(), [1.0, 0, 0, 0, 0, 1, 2, 3, 4]]
+    assert seconds.tolist() == [3.0, 5.0, 3.0]
+
+
+@pytest.mark.parametrize("kind", [NNLSTimePredictor, RidgeTimePredictor, XGBoostTimePredictor])
+@pytest.mark.parametrize("options", [{"sliding": True}, {"indexing": "static"}])
+def test_options_of_the_first_version(
+    kind: Any, options: dict[str, Any], space: SearchSpace, cells: list[Cell], seconds: np.ndarray
+) -> None:
+    model = kind(space, seed=0, feature_set="popnas-v1", **options).fit(cells[:150], seconds[:150])
+    assert spearmanr(model.predict(cells[150:]), seconds[150:])[0] > 0.5
+    with pytest.raises(ValueError, match='`feature_set` must be "popnas-v1" for'):
+        kind(space, **options)

@@ -14,9 +14,13 @@ from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
 from optuna_popnas.predictors import AdditiveTimePredictor
 from optuna_popnas.predictors import CatBoostTimePredictor
+from optuna_popnas.predictors import GaussianProcessAccuracyPredictor
 from optuna_popnas.predictors import NNLSTimePredictor
+from optuna_popnas.predictors import RidgeTimePredictor
 from optuna_popnas.sampler.facts import Fact
 from optuna_popnas.sampler.planner import Planner
+from optuna_popnas.sampler.setup import setup_from_json
+from optuna_popnas.sampler.setup import setup_problem
 from optuna_popnas.sampler.stored_plans import find_setup
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.study import view_study
@@ -49,7 +53,14 @@ def searched(total: int | None, told: list[int]) -> list[int]:
             seen.append(total_cells)
 
     space = SearchSpace(["identity", "3x3 conv"], max_blocks=2)
-    sampler = POPNASSampler(space, max_children=2, total_cells=total, time_predictor=Spy, seed=0)
+    sampler = POPNASSampler(
+        space,
+        max_children=2,
+        total_cells=total,
+        accuracy_predictor=GaussianProcessAccuracyPredictor,
+        time_predictor=Spy,
+        seed=0,
+    )
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
 
     def objective(trial: optuna.Trial) -> tuple[float, float]:
@@ -87,7 +98,14 @@ def test_limits_need_a_cost() -> None:
 
 
 def test_a_search_with_a_measured_objective() -> None:
-    sampler = POPNASSampler(SPACE, objectives=["latency"], max_children=5, seed=0)
+    sampler = POPNASSampler(
+        SPACE,
+        objectives=["latency"],
+        max_children=5,
+        accuracy_predictor=GaussianProcessAccuracyPredictor,
+        time_predictor=AdditiveTimePredictor,
+        seed=0,
+    )
     study = optuna.create_study(directions=["maximize", "minimize", "minimize"], sampler=sampler)
 
     def objective(trial: optuna.Trial) -> tuple[float, float, float]:
@@ -101,6 +119,46 @@ def test_a_search_with_a_measured_objective() -> None:
     assert bad.number == 3
     assert view_study(study).done
     assert {trial.level for trial in view_study(study).trials if trial.is_valid} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("mode", "accuracy", "seconds"),
+    [
+        ("popnas", "LSTMAccuracyPredictor", "CatBoostTimePredictor"),
+        ("pnas", "LSTMAccuracyPredictor", "CatBoostTimePredictor"),
+        ("popnas-v1", "LSTMAccuracyPredictor", "NNLSTimePredictor"),
+        ("adaptive", "SizeAwareAccuracyPredictor", "SizeAwareTimePredictor"),
+    ],
+)
+def test_each_mode_has_its_own_predictors(mode: str, accuracy: str, seconds: str) -> None:
+    settings = Planner(SPACE, SearchConfig(mode=mode)).settings()
+    assert settings["accuracy_predictor"] == accuracy
+    assert settings["time_predictor"] == seconds
+
+
+def test_predictors_of_popnas_v1_get_its_features() -> None:
+    planner = Planner(SPACE, SearchConfig(mode="popnas-v1"))
+    for spec in (NNLSTimePredictor, partial(RidgeTimePredictor, sliding=True)):
+        assert planner._time_predictor(spec, 0).feature_set == "popnas-v1"  # type: ignore[attr-defined]
+
+
+def test_default_predictors_of_stored_studies_are_named() -> None:
+    """The thesis' mode got the thesis' predictors: a study begun with others is told so."""
+    settings = {"mode": "popnas", "accuracy_predictor": "default", "time_predictor": "default"}
+    setup = setup_from_json({"space": SPACE.to_dict(), "settings": settings})
+    ours = Planner(SPACE, SearchConfig()).settings()
+    problem = setup_problem(setup, SPACE, ours)
+    assert problem is not None
+    assert "`accuracy_predictor` must be 'GaussianProcessAccuracyPredictor'" in problem
+    same = Planner(SPACE, SearchConfig(), GaussianProcessAccuracyPredictor, AdditiveTimePredictor)
+    assert setup_problem(setup, SPACE, same.settings()) is None
+
+
+@pytest.mark.parametrize("name", ["time_predictor", "time_probe"])
+def test_pnas_refuses_what_it_ignores(name: str) -> None:
+    given: Any = {name: NNLSTimePredictor if name == "time_predictor" else len}
+    with pytest.raises(ValueError, match=f"`{name}` must be left out in mode 'pnas'"):
+        POPNASSampler(SPACE, mode="pnas", **given)
 
 
 def test_predictors_are_named_without_the_modules_they_live_in() -> None:

@@ -168,11 +168,19 @@ def test_the_beam_keeps_both_ends_of_the_front() -> None:
     assert spread[0] == everything[0] and spread[-1] < everything[9_000]
 
 
-def test_popnas_v1_keeps_equivalent_cells_and_does_not_explore() -> None:
-    space = SearchSpace(PAPER_OPERATORS[:3], max_blocks=3, lookbacks=1)
-    plans, _ = search(space, SearchConfig(mode="popnas-v1"))
-    assert plans[2].report.candidates == plans[2].report.encodings
+def test_popnas_v1_is_flat_keeps_equivalent_cells_and_does_not_explore() -> None:
+    """Sec. 3.4: no block reads a block (its cells did), parents in both orders are expanded."""
+    space = SearchSpace(PAPER_OPERATORS[:3], max_blocks=5, lookbacks=1)
+    plans, observations = search(space, SearchConfig(mode="popnas-v1", max_children=12))
+    assert [plan.level for plan in plans] == [0, 1, 2, 3, 4, 5]
     assert {planned.role for plan in plans[2:] for planned in plan.cells} == {"front"}
+    assert {value for item in observations for value in item.cell.inputs} == {-1}
+    for before, plan in zip(plans[1:], plans[2:]):
+        parents = {item.cell for item in before.cells}
+        # Three operators make six blocks that read lookback -1.
+        assert plan.report.encodings == plan.report.candidates == 6 * len(parents)
+        assert plan.report.merged == 0
+        assert {Cell(item.cell[:-1]) for item in plan.cells} <= parents
     with pytest.raises(ValueError, match="`lookbacks` must be 1 in mode 'popnas-v1'"):
         SearchConfig(mode="popnas-v1").check_space(SearchSpace(PAPER_OPERATORS, max_blocks=2))
 
@@ -331,6 +339,13 @@ def test_large_levels_are_sampled_and_say_so() -> None:
             {"mode": "nas"},
             "`mode` must be one of 'adaptive', 'popnas', 'pnas', 'popnas-v1', but got 'nas'",
         ),
+        (
+            {"mode": "pnas", "time_limit": 3.0},
+            "`time_limit` must be left out in mode 'pnas', as it predicts no times, but got 3.0",
+        ),
+        ({"mode": "pnas", "objectives": ("parameters",)}, "as accuracy is its only objective"),
+        ({"mode": "adaptive", "beam": "accuracy"}, "as it chooses small waves of cells"),
+        ({"mode": "popnas-v1", "time_range": (1, 2)}, "as it chooses a level at a time"),
         ({"beam": "x"}, "`beam` must be one of 'hypervolume', 'accuracy', but got 'x'"),
         ({"max_children": 0}, "`max_children` must be an integer of at least 1, but got 0"),
         ({"max_exploration_children": -1}, "of at least 0, but got -1"),
@@ -433,7 +448,8 @@ def walked(space: SearchSpace, plan: Plan, parents: list[Cell], config: SearchCo
 @pytest.mark.parametrize("mode", ["popnas", "pnas"])
 def test_equivalents_are_counted_as_a_walk_over_encodings_meets_them(mode: str) -> None:
     space = SearchSpace(PAPER_OPERATORS[:4], max_blocks=3)
-    config = SearchConfig(mode=mode, max_children=60, max_exploration_children=0, beam="accuracy")
+    beam = "accuracy" if mode == "popnas" else None
+    config = SearchConfig(mode=mode, max_children=60, max_exploration_children=0, beam=beam)
     plans, _ = search(space, config)
     for before, plan in zip(plans[1:], plans[2:]):
         parents = [item.cell for item in before.cells]

@@ -51,10 +51,21 @@ def operator_scores_v1(
     See :func:`operator_scores`; here the seconds of the empty cell are not taken off.
     """
     batch, values = training_data(space, cells, seconds, name="seconds", lowest=0.0)
-    total = _excess_seconds(space, batch, values) + _empty_seconds(batch, values)
+    estimated = _excess_seconds(space, batch, values) + _empty_seconds(batch, values)
+    measured = _symmetric_seconds(batch, values)
+    total = np.where(np.isnan(measured), estimated, measured)
     top = total.max()
     scores = total / top if top > 0 else np.ones_like(total)
     return dict(zip(space.operators, (scores * len(total)).tolist()))
+
+
+def static_indices(
+    space: SearchSpace, cells: Sequence[Cell], seconds: npt.ArrayLike
+) -> dict[str, float]:
+    """Return POPNASv1's static index of each operator: its rank by time, from 1 (Sec. 3.4.3)."""
+    scores = operator_scores_v1(space, cells, seconds)
+    order = sorted(space.operators, key=lambda name: scores[name])
+    return {name: float(order.index(name) + 1) for name in space.operators}
 
 
 def _excess_seconds(
@@ -63,20 +74,26 @@ def _excess_seconds(
     """Return ``(|O|,)`` seconds of each symmetric cell over those of the empty cell."""
     batch, values = training_data(space, cells, seconds, name="seconds", lowest=0.0)
     start = _empty_seconds(batch, values)
-    excess = np.full(len(space.operators), np.nan)
-    if batch.encoding.shape[1]:
-        first = batch.encoding[:, 0]
-        symmetric = (batch.lengths == 1) & (first[:, 0] == -1) & (first[:, 2] == -1)
-        symmetric &= first[:, 1] == first[:, 3]
-        for index in range(len(excess)):
-            measured = values[symmetric & (first[:, 1] == index)]
-            if len(measured):
-                excess[index] = max(0.0, float(measured.mean()) - start)
+    excess = np.maximum(_symmetric_seconds(batch, values) - start, 0.0)
     if np.isnan(excess).any():
         estimate = 2 * _slot_seconds(batch, np.maximum(values - start, 0.0))
         excess = np.where(np.isnan(excess), estimate, excess)
     known = ~np.isnan(excess)
     return np.where(known, excess, excess[known].mean() if known.any() else 0.0)
+
+
+def _symmetric_seconds(batch: CellBatch, values: FloatArray) -> FloatArray:
+    """Return ``(|O|,)`` mean seconds of each cell ``[(-1, o, -1, o)]``; NaN if there is none."""
+    found = np.full(len(batch.space.operators), np.nan)
+    if batch.encoding.shape[1]:
+        first = batch.encoding[:, 0]
+        symmetric = (batch.lengths == 1) & (first[:, 0] == -1) & (first[:, 2] == -1)
+        symmetric &= first[:, 1] == first[:, 3]
+        for index in range(len(found)):
+            measured = values[symmetric & (first[:, 1] == index)]
+            if len(measured):
+                found[index] = measured.mean()
+    return found
 
 
 def _empty_seconds(batch: CellBatch, values: FloatArray) -> float:

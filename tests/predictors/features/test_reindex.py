@@ -7,6 +7,7 @@ import pytest
 
 from optuna_popnas.predictors import operator_scores
 from optuna_popnas.predictors import operator_scores_v1
+from optuna_popnas.predictors.features.reindex import static_indices
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from tests.predictors.conftest import seconds_of
@@ -79,6 +80,22 @@ def test_first_version_keeps_the_seconds_of_the_empty_cell(three: SearchSpace) -
     cells = [Cell(), *(symmetric(name) for name in three.operators)]
     scores = operator_scores_v1(three, cells, [10.0, 12.0, 15.0, 30.0])
     assert scores == pytest.approx({"identity": 1.2, "1x1 conv": 1.5, "3x3 conv": 3.0})
+
+
+def test_first_version_does_not_clip(three: SearchSpace) -> None:
+    """An operator quicker than the empty cell was given the empty cell's seconds."""
+    cells = [Cell(), *(symmetric(name) for name in three.operators)]
+    scores = operator_scores_v1(three, cells, [10.0, 9.0, 15.0, 30.0])
+    assert scores == pytest.approx({"identity": 0.9, "1x1 conv": 1.5, "3x3 conv": 3.0})
+
+
+def test_static_indices_are_ranks_by_time(three: SearchSpace) -> None:
+    cells = [symmetric(name) for name in three.operators]
+    assert static_indices(three, cells, [5.0, 2.0, 30.0]) == {
+        "identity": 2.0,
+        "1x1 conv": 1.0,
+        "3x3 conv": 3.0,
+    }
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,8 @@ class NetworkConfig:
     stem: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.stem is None:  # as TOML files and flags read the word
+            object.__setattr__(self, "stem", "none")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)):

@@ -118,6 +118,11 @@ class SearchSettings:
                     f"but got {name!r}. {nearest(name, costs)}"
                 )
         values.update(planned_limits(values))
+        for name in ("time_predictor", "time_probe"):
+            if values.get("mode") == "pnas" and values.get(name):
+                raise ConfigError(
+                    f"[search] `{name}` must be left out in mode 'pnas', as it predicts no times."
+                )
         join = self.build("network", NetworkConfig).join
         if values.get("mode") == "popnas-v1" and join != "concat":
             raise ConfigError(

@@ -45,6 +45,15 @@ _CHOICES, _ACCURACY, _SECONDS, _OTHERS = range(4)
 _TOTAL_CELLS = 8
 
 
+#: Mode -> its own predictors, named: PyTorch and CatBoost are not loaded to say which.
+DEFAULT_PREDICTORS: dict[str, dict[str, str]] = {
+    "adaptive": {"accuracy": "SizeAwareAccuracyPredictor", "seconds": "SizeAwareTimePredictor"},
+    "popnas": {"accuracy": "LSTMAccuracyPredictor", "seconds": "CatBoostTimePredictor"},
+    "pnas": {"accuracy": "LSTMAccuracyPredictor", "seconds": "CatBoostTimePredictor"},
+    "popnas-v1": {"accuracy": "LSTMAccuracyPredictor", "seconds": "NNLSTimePredictor"},
+}
+
+
 class Knowledge(NamedTuple):
     """What a search knows when it plans.
 
@@ -125,8 +134,8 @@ class Planner:
         """Return what workers must agree on, but for the seed, as JSON values."""
         settings = {
             **asdict(self.config),
-            "accuracy_predictor": _name(self._chosen("accuracy")),
-            "time_predictor": _name(self._chosen("seconds")),
+            "accuracy_predictor": self._named("accuracy"),
+            "time_predictor": self._named("seconds"),
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings, default=lambda v: v.item()))
         return plain
@@ -208,6 +217,10 @@ class Planner:
             ),
         )
 
+    def _named(self, kind: Literal["accuracy", "seconds"]) -> str:
+        given: PredictorSpec | None = getattr(self, kind)
+        return DEFAULT_PREDICTORS[self.config.mode][kind] if given is None else _name(given)
+
     def _chosen(self, kind: Literal["accuracy", "seconds"]) -> PredictorSpec:
         given: PredictorSpec | None = getattr(self, kind)
         return given or default_predictor(kind, self.config.mode)
@@ -238,15 +251,8 @@ def default_predictor(kind: str, mode: str) -> PredictorSpec:
     """Return the predictor of a mode for ``"accuracy"`` or ``"seconds"``."""
     from optuna_popnas import predictors
 
-    if mode == "adaptive":
-        if kind == "accuracy":
-            return predictors.SizeAwareAccuracyPredictor
-        return predictors.SizeAwareTimePredictor
-    if kind == "accuracy":
-        return predictors.LSTMAccuracyPredictor  # Sec. 4.4.1
-    if mode == "popnas-v1":
-        return predictors.NNLSTimePredictor  # Sec. 3.4.3
-    return predictors.CatBoostTimePredictor  # Sec. 4.4.2
+    made: PredictorSpec = getattr(predictors, DEFAULT_PREDICTORS[mode][kind])
+    return made
 
 
 def stored_probes(plans: Sequence[Plan]) -> list[Probe]:

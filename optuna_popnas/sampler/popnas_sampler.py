@@ -144,12 +144,6 @@ class POPNASSampler(BaseSampler):
         ):
             if predictor is not None and not callable(predictor):
                 check_predictor(name, predictor)
-        for name, given in (("time_predictor", time_predictor), ("time_probe", time_probe)):
-            if mode == "pnas" and given is not None:
-                raise ValueError(
-                    f"`{name}` must be left out in mode 'pnas', as it predicts no times, "
-                    f"but got {given!r}."
-                )
         config = SearchConfig(
             mode=mode,
             max_children=max_children,

@@ -7,6 +7,9 @@ from pathlib import Path
 import optuna
 import pytest
 
+from optuna_popnas import NetworkConfig
+from optuna_popnas import SearchSpace
+from optuna_popnas import TrainingConfig
 from optuna_popnas.cli.config import read_settings
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.errors import ConfigError
@@ -191,3 +194,36 @@ def test_limits_of_measured_costs_are_for_the_objective(tmp_path: Path) -> None:
 def test_predictors_get_the_number_of_cells_of_the_network(tmp_path: Path) -> None:
     settings = read(write(tmp_path, "[network]\nmotifs = 2\nnormal_cells = 1\n"))
     assert settings.make_sampler()._planner.config.total_cells == 3
+
+
+def test_the_thesis_is_written_out_in_full() -> None:
+    """Sec. 6.1 in one file: no setting of network and trainings is left to a default."""
+    thesis = read(EXAMPLES / "thesis.toml")
+    sampler = thesis.make_sampler()
+    assert sampler.mode == "popnas"
+    ours = {
+        "training": TrainingConfig(batch_norm="running"),
+        "network": NetworkConfig(stem="none"),
+    }
+    for section, config in ours.items():
+        assert thesis.build(section, type(config)) == config
+        # These say how, or give a way out of, what the thesis has.
+        ways = {"class_weights", "fit_periods"}
+        names = {field.name for field in fields(config)}
+        assert names - set(thesis.values[section]) <= ways
+    assert thesis.build("space", SearchSpace) == SearchSpace()
+    assert set(thesis.values["lstm"]) == {field.name for field in fields(LSTMSettings)}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--mode pnas --time-limit 5", "`time_limit` must be left out in mode 'pnas', as it pre"),
+        ("--mode pnas --time-predictor nnls", "`time_predictor` must be left out in mode 'pnas'"),
+        ("--mode popnas-v1 --lookbacks 1", "`join` must be 'concat' in mode 'popnas-v1'"),
+        ("--mode popnas-v1 --join concat", "`lookbacks` must be 1 in mode 'popnas-v1'"),
+    ],
+)
+def test_settings_that_a_mode_ignores_are_refused(flags: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read(None, *flags.split()).make_sampler()

@@ -154,13 +154,6 @@ def test_default_predictors_of_stored_studies_are_named() -> None:
     assert setup_problem(setup, SPACE, same.settings()) is None
 
 
-@pytest.mark.parametrize("name", ["time_predictor", "time_probe"])
-def test_pnas_refuses_what_it_ignores(name: str) -> None:
-    given: Any = {name: NNLSTimePredictor if name == "time_predictor" else len}
-    with pytest.raises(ValueError, match=f"`{name}` must be left out in mode 'pnas'"):
-        POPNASSampler(SPACE, mode="pnas", **given)
-
-
 def test_predictors_are_named_without_the_modules_they_live_in() -> None:
     space = SearchSpace(["identity"], max_blocks=2)
     settings = Planner(space, SearchConfig(), seconds=AdditiveTimePredictor).settings()

@@ -72,6 +72,11 @@ def retrain(
         data = _stored_data(stored)
     elif not isinstance(data, ImageData):
         data = load_dataset(data)
+    if found is None and not isinstance(source, Cell) and None in (network, training):
+        _logger.warning(
+            "Nothing stored says how the search made and trained its networks: the thesis' "
+            "settings are used. Pass `network` and `training` of the search."
+        )
     network = network or (found[0] if found else NetworkConfig())
     training = training or final_training(found[1] if found else None)
     if hours is not None:

@@ -84,6 +84,17 @@ def test_hours_choose_the_epochs(study: optuna.Study, calls: list[Any]) -> None:
     assert calls.pop()[2]["training"].epochs == 2
 
 
+def test_trials_that_say_nothing_of_their_settings(
+    study: optuna.Study, calls: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    optuna.logging.enable_propagation()
+    silent = optuna.trial.create_trial(values=[0.5, 1.0], user_attrs={"cell": "[]"})
+    popnas.retrain(silent, "digits")
+    optuna.logging.disable_propagation()
+    assert "the thesis' settings are used" in caplog.text
+    assert calls.pop()[2]["network"] == popnas.NetworkConfig()
+
+
 def test_bad_sources(study: optuna.Study) -> None:
     with pytest.raises(ValueError, match="must be a cell, a study or a trial with a cell"):
         popnas.retrain("photos", "digits")

@@ -38,8 +38,8 @@ from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler.facts import DEAD
 from optuna_popnas.sampler.facts import INTERRUPTED
 from optuna_popnas.sampler.patience import try_steadily
+from optuna_popnas.sampler.plan_text import PLAN
 from optuna_popnas.sampler.steady import optimize_steadily
-from optuna_popnas.sampler.stored_plans import PLAN
 from optuna_popnas.study import StudyView
 from optuna_popnas.study import view_study
 from tests.command_faults import play_command

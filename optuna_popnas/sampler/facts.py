@@ -17,9 +17,9 @@ from optuna.trial import TrialState
 
 from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler.parameters import params_cell
-from optuna_popnas.sampler.stored_plans import join_plan
-from optuna_popnas.sampler.stored_plans import PLAN
-from optuna_popnas.sampler.stored_plans import VERSION
+from optuna_popnas.sampler.plan_text import join_plan
+from optuna_popnas.sampler.plan_text import PLAN
+from optuna_popnas.sampler.plan_text import VERSION
 from optuna_popnas.space import Cell
 
 

@@ -15,10 +15,10 @@ from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler.liveness import Me
 from optuna_popnas.sampler.parameters import BLOCKS
 from optuna_popnas.sampler.parameters import cell_distributions
+from optuna_popnas.sampler.plan_text import split_plan
+from optuna_popnas.sampler.plan_text import VERSION
 from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.sampler.setup import setup_to_json
-from optuna_popnas.sampler.stored_plans import split_plan
-from optuna_popnas.sampler.stored_plans import VERSION
 from optuna_popnas.search import Plan
 from optuna_popnas.space import SearchSpace
 

@@ -2,11 +2,11 @@
 
 from optuna_popnas.predictors.base import PredictorLike
 from optuna_popnas.search.adaptive import plan_wave
-from optuna_popnas.search.beam import Estimates
 from optuna_popnas.search.beam import plan_level
 from optuna_popnas.search.exploration import exploration_front
 from optuna_popnas.search.exploration import exploration_sets
 from optuna_popnas.search.exploration import ExplorationSets
+from optuna_popnas.search.models import Estimates
 from optuna_popnas.search.models import Predictors
 from optuna_popnas.search.observation import Observation
 from optuna_popnas.search.observation import Probe

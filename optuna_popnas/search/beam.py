@@ -6,11 +6,9 @@ the probe it may call. Two planners that know the same cells write the same plan
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from dataclasses import replace
 import time
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +16,7 @@ import numpy.typing as npt
 from optuna_popnas.predictors.spread import spread_cells
 from optuna_popnas.search.exploration import exploration_front
 from optuna_popnas.search.exploration import exploration_sets
+from optuna_popnas.search.models import Estimates
 from optuna_popnas.search.models import OtherCosts
 from optuna_popnas.search.models import predict
 from optuna_popnas.search.models import Predictors
@@ -40,42 +39,6 @@ from optuna_popnas.space import SearchSpace
 Floats = npt.NDArray[np.float64]
 
 _SAMPLE = 300  # estimates kept in a plan for the figures
-
-
-@dataclass(frozen=True)
-class Estimates:
-    """Predictions for candidates.
-
-    Args:
-        cells: ``n`` candidates.
-        accuracy: ``(n,)`` predicted accuracy.
-        seconds: ``(n,)`` predicted time, or None.
-        accuracy_std: ``(n,)`` standard deviations, or None where the predictor has none.
-        seconds_std: Likewise.
-        costs: Computed costs and predictions of measured ones by name, ``(n,)`` each.
-    """
-
-    cells: CellBatch
-    accuracy: Floats
-    seconds: Floats | None = None
-    accuracy_std: Floats | None = None
-    seconds_std: Floats | None = None
-    costs: Mapping[str, npt.NDArray[Any]] | None = None
-
-    def take(self, rows: npt.NDArray[Any]) -> Estimates:
-        """Return the candidates at these rows (or where this mask is true)."""
-
-        def some(values: Floats | None) -> Floats | None:
-            return None if values is None else values[rows]
-
-        return Estimates(
-            self.cells.take(rows),
-            self.accuracy[rows],
-            some(self.seconds),
-            some(self.accuracy_std),
-            some(self.seconds_std),
-            {name: column[rows] for name, column in (self.costs or {}).items()},
-        )
 
 
 def plan_level(

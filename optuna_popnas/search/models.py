@@ -59,6 +59,42 @@ class TrainingData:
     others: Floats
 
 
+@dataclass(frozen=True)
+class Estimates:
+    """Predictions for candidates.
+
+    Args:
+        cells: ``n`` candidates.
+        accuracy: ``(n,)`` predicted accuracy.
+        seconds: ``(n,)`` predicted time, or None.
+        accuracy_std: ``(n,)`` standard deviations, or None where the predictor has none.
+        seconds_std: Likewise.
+        costs: Computed costs and predictions of measured ones by name, ``(n,)`` each.
+    """
+
+    cells: CellBatch
+    accuracy: Floats
+    seconds: Floats | None = None
+    accuracy_std: Floats | None = None
+    seconds_std: Floats | None = None
+    costs: Mapping[str, npt.NDArray[Any]] | None = None
+
+    def take(self, rows: npt.NDArray[Any]) -> Estimates:
+        """Return the candidates at these rows (or where this mask is true)."""
+
+        def some(values: Floats | None) -> Floats | None:
+            return None if values is None else values[rows]
+
+        return Estimates(
+            self.cells.take(rows),
+            self.accuracy[rows],
+            some(self.seconds),
+            some(self.accuracy_std),
+            some(self.seconds_std),
+            {name: column[rows] for name, column in (self.costs or {}).items()},
+        )
+
+
 class TimeModel:
     """The time model of one planning step and the probes that it learns from."""
 

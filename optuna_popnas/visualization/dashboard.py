@@ -45,7 +45,7 @@ class DashboardCallback:
 
     def __call__(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         """Refresh the dashboard if this trial planned a level or ended the search."""
-        from optuna_popnas.sampler.stored_plans import PLAN
+        from optuna_popnas.sampler.plan_text import PLAN
 
         planned = any(key.startswith(PLAN) for key in trial.system_attrs)
         if not planned and (self._done or not self._ended(study, trial)):

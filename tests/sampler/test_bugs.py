@@ -38,9 +38,9 @@ from optuna_popnas.sampler.patience import is_hopeless
 from optuna_popnas.sampler.patience import is_storage_failure
 from optuna_popnas.sampler.patience import PatientStorage
 from optuna_popnas.sampler.patience import try_steadily
+from optuna_popnas.sampler.plan_text import join_plan
+from optuna_popnas.sampler.plan_text import split_plan
 from optuna_popnas.sampler.setup import Setup
-from optuna_popnas.sampler.stored_plans import join_plan
-from optuna_popnas.sampler.stored_plans import split_plan
 from optuna_popnas.study import view_study
 from tests.sampler.conftest import hurry
 from tests.sampler.test_popnas_sampler import objective_of

@@ -282,7 +282,7 @@ def no_clocks(world: World) -> Iterator[None]:
         patch("optuna_popnas.sampler.desk.Me.of_this_process", me),
         patch("optuna_popnas.sampler.desk.time.sleep", nap),
         patch("optuna_popnas.sampler.desk._TELL", world.rng.choice([-1.0, 0.01])),
-        patch("optuna_popnas.sampler.stored_plans._PART", 120),
+        patch("optuna_popnas.sampler.plan_text._PART", 120),
         patch("optuna_popnas.sampler.optuna_internals.is_in_memory", lambda study: False),
         patch("optuna_popnas.sampler.planner.plan_wave", grow),
     ):

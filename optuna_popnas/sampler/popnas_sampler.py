@@ -132,16 +132,9 @@ class POPNASSampler(BaseSampler):
             raise ValueError(
                 f"`stale_after` must be a number of seconds greater than 0, but got {stale_after}."
             )
-        for name in limits or {}:
-            if cost is None and name not in objectives:
-                raise ValueError(
-                    f"`cost` must compute what `limits` are on, or that be an objective, but got "
-                    f"no cost and a limit of {name!r}. See optuna_popnas.networks.cell_costs."
-                )
-        for name, predictor in (
-            ("accuracy_predictor", accuracy_predictor),
-            ("time_predictor", time_predictor),
-        ):
+        _check_limits(limits or {}, objectives, cost)
+        given = {"accuracy_predictor": accuracy_predictor, "time_predictor": time_predictor}
+        for name, predictor in given.items():
             if predictor is not None and not callable(predictor):
                 check_predictor(name, predictor)
         config = SearchConfig(
@@ -339,3 +332,14 @@ def detach(trial: optuna.Trial, *, stale_after: float | None = None) -> None:
     if not isinstance(sampler, POPNASSampler):
         raise ValueError(f"`sampler` must be a POPNASSampler, but got {sampler!r}.")
     sampler._desk(trial.study).detach(internals.frozen(trial), stale_after)
+
+
+def _check_limits(
+    limits: Mapping[str, float], objectives: Sequence[str], cost: CostFunction | None
+) -> None:
+    for name in limits:
+        if cost is None and name not in objectives:
+            raise ValueError(
+                f"`cost` must compute what `limits` are on, or that be an objective, but got "
+                f"no cost and a limit of {name!r}. See optuna_popnas.networks.cell_costs."
+            )

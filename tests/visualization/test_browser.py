@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
+import re
 import shutil
 import subprocess
 
@@ -10,6 +12,7 @@ import optuna
 import pytest
 
 from optuna_popnas.visualization import report
+from optuna_popnas.visualization.page.report import report_html
 
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -67,3 +70,21 @@ def test_report_of_an_empty_study(tmp_path: Path) -> None:
     document, console = open_page(report(study, tmp_path / "report.html"), tmp_path)
     assert console == ""
     assert "No cell has been trained yet." in document
+
+
+def test_report_on_a_phone_needs_no_sideways_scrolling(
+    finished: optuna.Study, tmp_path: Path
+) -> None:
+    page = tmp_path / "phone.html"
+    page.write_text(
+        f'<iframe srcdoc="{escape(report_html(finished))}" width=390 height=14000></iframe>'
+        "<p id=width></p><script>setTimeout(() => {"
+        "const page = document.querySelector('iframe').contentDocument.documentElement;"
+        "const drawn = page.querySelectorAll('[data-done]').length;"
+        "document.getElementById('width').textContent ="
+        "`${drawn} drawn, ${page.scrollWidth - page.clientWidth} too wide`;}, 9000)</script>",
+        encoding="utf-8",
+    )
+    document, console = open_page(page, tmp_path)
+    assert console == ""
+    assert re.search(r"<p id=.width.>1[0-9] drawn, 0 too wide", document)

@@ -2,6 +2,7 @@
 # make test     set up .venv and run the tests
 # make check    lint and type-check
 # make examples run every example
+# make figures the pictures of README and docs from a fresh search; needs Chromium
 # make slow     the tests that take minutes or need PostgreSQL or a browser
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 STORAGE ?= sqlite:///popnas.db
 
-.PHONY: search test check examples slow format clean
+.PHONY: search test check examples figures slow format clean
 
 search: $(VENV)/.search
 	$(BIN)/optuna-popnas search examples/digits.toml --storage $(STORAGE) $(ARGS)
@@ -28,6 +29,9 @@ check: $(VENV)/.test
 
 examples: $(VENV)/.test
 	$(BIN)/python examples/run_all.py
+
+figures: $(VENV)/.test
+	$(BIN)/python docs/make_figures.py $(ARGS)
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .

@@ -214,7 +214,7 @@ def test_dead_worker_of_this_machine_is_noticed_at_once(
     started = time.monotonic()
     again = make_study(opener())
     again.optimize(objective_of(space))
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60  # the lease is 120
     assert view_study(again).done
     assert trained(again)[cell.canonical()] == 1
     dead = view_study(again).trials[trial.number]

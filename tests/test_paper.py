@@ -1,0 +1,73 @@
+"""What docs/paper.md, docs/architecture.md and CONTRIBUTING.md name is there."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+import re
+
+import pytest
+
+import optuna_popnas
+from optuna_popnas.cli import COMMANDS
+from optuna_popnas.search import SearchConfig
+
+
+ROOT = Path(optuna_popnas.__file__).parents[1]
+PAGES = ("docs/paper.md", "docs/architecture.md", "CONTRIBUTING.md")
+
+
+def codes(page: str) -> list[str]:
+    """Return what is set in backticks."""
+    return re.findall(r"`([^`\n]+)`", (ROOT / page).read_text())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths_exist(page: str) -> None:
+    found = []
+    for code in codes(page):
+        for name in re.findall(r"[\w./]+/[\w./*]*|[\w/]+\.(?:py|md|toml)", code):
+            if re.fullmatch(r"[\w./]+", name) and not name.startswith(("1/", "(")):
+                found.append(name)
+    missing = [
+        name
+        for name in found
+        if re.search(r"[a-z]{3}", name)
+        and not any((base / name).exists() for base in (ROOT, ROOT / "optuna_popnas"))
+        and not list((ROOT / "optuna_popnas").rglob(name.strip("/").split("/")[-1]))
+        and not list((ROOT / "tests").rglob(name.strip("/").split("/")[-1]))
+    ]
+    assert found and missing == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text()
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_exist(page: str) -> None:
+    for code in codes(page):
+        match = re.match(r"optuna-popnas (\w+)", code)
+        if match:
+            assert match[1] in COMMANDS, code
+
+
+def test_names_and_arguments_of_the_paper_exist() -> None:
+    known = {*optuna_popnas.__all__, "PlanReport"}
+    arguments = set(inspect.signature(optuna_popnas.POPNASSampler).parameters)
+    arguments |= set(SearchConfig.__dataclass_fields__)
+    for code in codes("docs/paper.md"):
+        room, _, name = code.partition(".")
+        if room in ("predictors", "visualization", "search") and name.isidentifier():
+            assert hasattr(getattr(optuna_popnas, room), name) or room == "search", code
+        match = re.fullmatch(
+            r"(POPNASSampler|SearchSpace|NetworkConfig|TrainingConfig)\((.*)\)", code
+        )
+        if match:
+            assert match[1] in known
+            accepted = set(inspect.signature(getattr(optuna_popnas, match[1])).parameters)
+            assert set(re.findall(r"(\w+)=", match[2])) <= accepted, code
+    assert {"beam", "accuracy_predictor", "time_predictor"} <= arguments

@@ -20,6 +20,7 @@ import time
 from urllib.request import urlopen
 
 import optuna
+from PIL import Image
 
 import optuna_popnas
 from optuna_popnas import visualization
@@ -68,7 +69,9 @@ def dashboard(storage: str, folder: Path, number: int) -> None:
                 break
             except OSError:
                 time.sleep(0.5)
-        picture(f"{base}/dashboard/studies/1", "dashboard.png", 1280, 1400)
+        picture(f"{base}/dashboard/studies/1", "dashboard.png", 1280, 4200)
+        with Image.open(IMAGES / "dashboard.png") as page:  # below the dashboard's own figures
+            page.crop((0, 1730, 1280, 3700)).save(IMAGES / "dashboard.png")
         trial = f"{base}/dashboard/studies/1/trials?numbers={number}"
         picture(trial, "dashboard_trial.png", 1280, 1000)
     finally:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
+# The dashboard would lay them over the titles.
+_BUTTONS = ["toimage", "zoom", "pan", "select", "lasso", "zoomin", "zoomout", "autoscale"]
+_BUTTONS += ["resetscale"]
 _PREFIX = "popnas-"
 _NOTE_ROWS = 25
 # What users write below this line stays.
@@ -155,6 +158,7 @@ def note_text(view: StudyView, summary: SearchSummary) -> str:
 
 def _slim(figure: go.Figure) -> Any:
     """Shorten numbers: figures are stored in pieces of 2 kB, each a row of the study."""
+    figure.update_layout(modebar_remove=_BUTTONS)
     data = json.loads(figure.to_json(), parse_float=lambda text: float(f"{float(text):.5g}"))
     return _Json(json.dumps(data, separators=(",", ":")))
 

@@ -49,6 +49,8 @@ def test_names_note_and_figures(study: optuna.Study) -> None:
     drawn = graphs(study)
     assert len(drawn) == 8
     assert all({"data", "layout"} <= set(figure) for figure in drawn.values())
+    for figure in drawn.values():  # the dashboard would lay buttons over the titles
+        assert {"zoom", "pan", "toimage"} <= set(figure["layout"]["modebar"]["remove"])
 
 
 def test_refreshing_adds_nothing(study: optuna.Study) -> None:

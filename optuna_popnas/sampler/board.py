@@ -11,10 +11,8 @@ from typing import NamedTuple
 
 from optuna.trial import TrialState
 
-from optuna_popnas.sampler.facts import Claim
 from optuna_popnas.sampler.facts import DEAD
 from optuna_popnas.sampler.facts import Fact
-from optuna_popnas.sampler.liveness import Me
 from optuna_popnas.sampler.setup import is_extension
 from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.sampler.stored_plans import PlanShelf
@@ -253,34 +251,13 @@ class Board:
         slot = self.slot(fact)
         return slot is not None and (slot in self.done or slot in self._holders)
 
-    def claim(self, take: Take, number: int, me: Me, waited: float) -> Claim:
-        """Return a claim of a cell.
+    def slot_at(self, take: Take) -> Slot:
+        """Return what is wanted at a place of a plan."""
+        return self._slots[take.plan][take.place]
 
-        Args:
-            take: The cell.
-            number: Number of the trial that claims it.
-            me: Who runs the trial.
-            waited: Seconds that the trial waited for a cell.
-        """
-        plan, slot = self.plans[take.plan], self._slots[take.plan][take.place]
-        planned = plan.cells[take.place]
-        return Claim(
-            cell=planned.cell,
-            level=len(planned.cell),
-            wave=plan.wave,
-            role=planned.role,
-            predicted_accuracy=planned.accuracy,
-            predicted_seconds=planned.seconds,
-            attempt=self._tally.attempts[slot] + 1,
-            waited_seconds=round(waited, 3),
-            worker=me.worker,
-            process=me.process,
-            plan=take.plan,
-            place=take.place,
-            repeat=slot.repeat,
-            seat=me.seat,
-            trial=number,
-        )
+    def attempts(self, take: Take) -> int:
+        """Return how many trials of a cell have ended without a measurement."""
+        return self._tally.attempts[self.slot_at(take)]
 
     def cell(self, take: Take) -> Cell:
         """Return the cell at a place of a plan."""

@@ -15,6 +15,8 @@ from optuna.trial import TrialState
 from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler.agreement import agreed_settings
 from optuna_popnas.sampler.board import Board
+from optuna_popnas.sampler.errors import SearchEnded
+from optuna_popnas.sampler.errors import TrialLost
 from optuna_popnas.sampler.facts import CLAIM
 from optuna_popnas.sampler.facts import DEAD
 from optuna_popnas.sampler.facts import Fact
@@ -26,6 +28,7 @@ from optuna_popnas.sampler.liveness import Me
 from optuna_popnas.sampler.liveness import process_of
 from optuna_popnas.sampler.liveness import Watch
 from optuna_popnas.sampler.moves import Finish
+from optuna_popnas.sampler.moves import make_claim
 from optuna_popnas.sampler.moves import MakePlan
 from optuna_popnas.sampler.moves import Move
 from optuna_popnas.sampler.moves import next_move
@@ -43,18 +46,6 @@ _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 _TELL = 0.5  # seconds after which a wait is worth telling
 _GRACE = 5.0  # a trial that has not asked for a cell for so many seconds is not expected to
 _HEARTBEATS = 5.0  # seconds between two looks for stale heartbeats
-
-
-class SearchEnded(optuna.TrialPruned):
-    """There is no cell for this trial: the search has ended, or its worker is to stop.
-
-    ``study.optimize`` takes it for a pruned trial and ends. With ask and tell it can be caught;
-    the trial has been failed and must not be told.
-    """
-
-
-class TrialLost(RuntimeError):
-    """Another worker declared this trial dead while it was asking for a cell."""
 
 
 class Desk:
@@ -146,7 +137,8 @@ class Desk:
                 elif isinstance(move, Finish):
                     self._end(trial, move.reason)
                 else:
-                    if self.is_stopped():
+                    inside = internals.in_optimize(self._study)
+                    if inside and internals.stop_requested(self._study):
                         self._end(trial, "The worker was stopped while it waited for a cell.")
                     self._check_own_thread(trial)
                     if not told and time.monotonic() - started > _TELL:
@@ -186,24 +178,13 @@ class Desk:
         self._beats.release(internals.trial_key(trial))
         self._writer.detach(trial, stale_after)
 
-    def is_stopped(self) -> bool:
-        """Whether this thread's ``optimize`` is to end."""
-        return internals.in_optimize(self._study) and internals.stop_requested(self._study)
-
     # Reading ---------------------------------------------------------------------------------
 
     def _look(self, trial: FrozenTrial) -> Move:
         """Read the study and decide."""
         with self._lock:
             self._refresh()
-            fact = self._board.open.get(trial.number)
-            if fact is not None and fact.claim is not None:
-                # An error came between this claim and its check. Left standing, it would have
-                # this trial wait for itself.
-                self._writer.claim(trial, None)
-                self._refresh()
-                fact = self._board.open.get(trial.number)
-            if fact is None:
+            if trial.number not in self._board.open:
                 raise TrialLost(
                     f"Trial {trial.number} was {DEAD} by another worker, as it had shown no sign "
                     "of life. Its cell is trained by another trial."
@@ -278,7 +259,7 @@ class Desk:
     def _claim(self, trial: FrozenTrial, take: Take, waited: float) -> bool:
         """Claim a cell; withdraw if another trial has it, too."""
         with self._lock:
-            claim = self._board.claim(take, trial.number, self._writer.me, waited)
+            claim = make_claim(self._board, take, trial.number, self._writer.me, waited)
         self._writer.claim(trial, claim)
         with self._lock:
             self._refresh()
@@ -333,14 +314,7 @@ class Desk:
             board = self._board
             blocking = {n for take in board.unsettled() for n in board.holders(take)}
             blocking |= set(board.leaders(len(board.plans))) - {trial.number}
-            if not blocking or not self._own.of_this_thread(blocking):
-                return
-        shown = ", ".join(map(str, sorted(blocking)[:5]))
-        raise RuntimeError(
-            f"Trial {trial.number} must wait until level {board.plans[-1].level} is complete, but "
-            f"the trials that are left ({shown}) were asked for by this very thread. "
-            "Tell their results before you suggest a cell for another trial."
-        )
+            self._own.check_wait(trial.number, blocking, board.plans[-1].level)
 
     def _bury(self, running: list[FrozenTrial]) -> bool:
         """Finish the trials of dead workers; return whether there were any."""

@@ -25,6 +25,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from optuna_popnas.sampler.board import Board
+from optuna_popnas.sampler.facts import Claim
+from optuna_popnas.sampler.liveness import Me
 from optuna_popnas.sampler.waiting_list import Take
 
 
@@ -124,3 +126,34 @@ def _ending(board: Board) -> str:
     if not board.plans[-1].cells and message:
         return f"The search has ended. {message}"
     return "The search has ended: every cell of its last level has been trained."
+
+
+def make_claim(board: Board, take: Take, number: int, me: Me, waited: float) -> Claim:
+    """Return a claim of a cell.
+
+    Args:
+        board: The state of the search.
+        take: The cell.
+        number: Number of the trial that claims it.
+        me: Who runs the trial.
+        waited: Seconds that the trial waited for a cell.
+    """
+    plan = board.plans[take.plan]
+    planned = plan.cells[take.place]
+    return Claim(
+        cell=planned.cell,
+        level=len(planned.cell),
+        wave=plan.wave,
+        role=planned.role,
+        predicted_accuracy=planned.accuracy,
+        predicted_seconds=planned.seconds,
+        attempt=board.attempts(take) + 1,
+        waited_seconds=round(waited, 3),
+        worker=me.worker,
+        process=me.process,
+        plan=take.plan,
+        place=take.place,
+        repeat=board.slot_at(take).repeat,
+        seat=me.seat,
+        trial=number,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 import threading
 import time
@@ -91,16 +91,30 @@ class OwnTrials:
         """Return the id of a trial of this process."""
         return self._held[number].trial_id
 
-    def of_this_thread(self, numbers: Iterable[int]) -> bool:
-        """Whether this thread alone has asked for all of these trials.
+    def check_wait(self, number: int, blocking: Collection[int], level: int) -> None:
+        """Raise if this thread would wait for itself.
 
-        False where several threads have asked for trials: any of them may tell a result.
+        Where several threads have asked for trials, any of them may tell a result.
+
+        Args:
+            number: The trial that waits.
+            blocking: The trials it waits for.
+            level: The level that they belong to.
+
+        Raises:
+            RuntimeError: This thread has asked for all of them.
         """
         thread = self._thread()
-        held = [self._held.get(number) for number in numbers]
-        return self._threads == 1 and all(
-            one is not None and one.thread() is thread for one in held
-        )
+        held = [self._held.get(other) for other in blocking]
+        if self._threads > 1 or not all(one and one.thread() is thread for one in held):
+            return
+        if blocking:
+            shown = ", ".join(map(str, sorted(blocking)[:5]))
+            raise RuntimeError(
+                f"Trial {number} must wait until level {level} is complete, but the trials that "
+                f"are left ({shown}) were asked for by this very thread. Tell their results "
+                "before you suggest a cell for another trial."
+            )
 
     def remains(self, number: int) -> Remains | None:
         """Return what to finish a running trial with, None if its worker sees to it."""

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 
 from optuna_popnas._failures import MachineFailure
 from optuna_popnas.sampler import optuna_internals as internals
-from optuna_popnas.sampler.desk import TrialLost
+from optuna_popnas.sampler.errors import TrialLost
 from optuna_popnas.sampler.facts import INTERRUPTED
 from optuna_popnas.sampler.facts import REASON
 from optuna_popnas.sampler.patience import causes

@@ -9,7 +9,7 @@ import numpy as np
 
 from optuna_popnas.search import hypervolume
 from optuna_popnas.study.excess import accuracy_noise
-from optuna_popnas.study.excess import Excess
+from optuna_popnas.study.excess import expected_accuracies
 from optuna_popnas.study.excess import expected_excess
 from optuna_popnas.study.levels import LevelSummary
 from optuna_popnas.study.quality import calibration
@@ -60,7 +60,7 @@ def findings(view: StudyView, summary: SearchSummary) -> tuple[Finding, ...]:
         return ()
     excess = expected_excess(view)
     found = [
-        Finding("The cell to take", _choice(view, excess)),
+        Finding("The cell to take", _choice(view)),
         Finding("Did deeper cells pay?", _depth(view, summary)),
         Finding("How sure the accuracies are", excess.sentence),
         Finding("What to do next", _next(view, summary)),
@@ -136,15 +136,18 @@ def equivalence_words(levels: Sequence[LevelSummary]) -> str:
     return text
 
 
-def _choice(view: StudyView, excess: Excess) -> str:
+def _choice(view: StudyView) -> str:
     best, bargain = select(view), select(view, "knee")
     seconds = "" if best.seconds is None else f", {best.seconds:.3g} s of training"
+    expected = expected_accuracies(view, [best])[0]
     text = f"Trial {best.number}: accuracy {best.accuracy:.3f}{seconds}."
     if best.number in view.confirmed:
         times = len(view.confirmed[best.number])
         text += f" Trained {times} times again it has {confirmed_words(view, best)}."
-    elif excess.total is not None and best.accuracy is not None and excess.total > 0.0005:
-        text += f" Expect about {best.accuracy - excess.total:.3f} when it is trained again."
+    elif expected is not None:
+        text += (
+            f" Expect {expected.mean:.3f} +- {expected.deviation:.3f} when it is trained again."
+        )
     if bargain != best:
         text += f" The bargain is trial {bargain.number}: {trade(bargain, best)}."
     return text

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from optuna_popnas import predictors
-from optuna_popnas.sampler.planner import default_predictor
 from optuna_popnas.space import Cell
 from optuna_popnas.study.tables import total_cells
 from optuna_popnas.study.view import StudyLike
@@ -28,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 _FEWEST = 20
 _MOST = 200  # cells in which operators are exchanged
-_SLOW = ("LSTMAccuracyPredictor",)  # minutes to fit
+_SLOW = ("LSTMAccuracyPredictor", "CatBoostTimePredictor")  # minutes to fit
 
 
 class ModelEffects(NamedTuple):
@@ -78,13 +77,10 @@ def _planning_model(view: StudyView, target: str) -> Any:
     if not mode or (target == "seconds" and mode == "pnas"):
         return None
     key = "accuracy_predictor" if target == "accuracy" else "time_predictor"
-    name = str(view.settings.get(key, "default")).partition("(")[0]
-    if name in _SLOW:
+    name = str(view.settings.get(key, "")).partition("(")[0]
+    if name in _SLOW or name not in predictors.__all__:
         return None
-    known = name in predictors.__all__
-    make: Any = getattr(predictors, name) if known else default_predictor(target, mode)
-    if not known and name != "default":
-        return None
+    make: Any = getattr(predictors, name)
     takes_total = "total_cells" in inspect.signature(make).parameters
     return partial(make, total_cells=total_cells(view)) if takes_total else make
 

@@ -240,7 +240,11 @@ def test_views_are_read_once(finished: optuna.Study) -> None:
 def test_effects_are_those_of_the_models_that_planned(finished: optuna.Study) -> None:
     view = view_study(finished)
     assert _get_effects_info(view) == ()  # made-up models: not known by their names
-    settings = {**view.settings, "accuracy_predictor": "default", "time_predictor": "default"}
+    settings = {
+        **view.settings,
+        "accuracy_predictor": "GaussianProcessAccuracyPredictor",
+        "time_predictor": "AdditiveTimePredictor",
+    }
     found = {part.target: part for part in _get_effects_info(view._replace(settings=settings))}
     assert found["accuracy"].model == "GaussianProcessAccuracyPredictor"
     assert found["seconds"].model == "AdditiveTimePredictor"

@@ -15,6 +15,7 @@ from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization.page import content
 from optuna_popnas.visualization.page.figures import FigureSheet
+from optuna_popnas.visualization.page.tables import tables
 
 
 def report(
@@ -85,7 +86,7 @@ def report_html(
         plotly=get_plotlyjs(),
         version=__version__,
         date=datetime.now().strftime("%Y-%m-%d %H:%M"),
-        **content.tables(view, summary),
+        **tables(view, summary),
         **content.cards(view, summary),
         **content.network(view),
         steps=content.steps(summary, storage),

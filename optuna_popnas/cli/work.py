@@ -43,10 +43,11 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
 
     from optuna_popnas.sampler import optimize_steadily
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     for name in ("optuna.study._optimize", "optuna.study.study"):
         logging.getLogger(name).addFilter(_quiet_ends)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # who started the workers was told
     data, objective = prepare(settings)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study.sampler = make_sampler(settings, data, objective)
     callbacks: list[Any] = [StopAfterFailures()]
     trained: Callable[[optuna.Trial], Any] = objective

@@ -37,15 +37,18 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(VENV)/bin/python:
+# What Ctrl-C or the lack of python3-venv left half-made has no pip, and is made again.
+$(VENV)/.made:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or newer is needed"'
-	$(PYTHON) -m venv $(VENV)
+	$(PIP) --version > /dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } || \
+		{ rm -rf $(VENV); echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	touch $@
 
-$(VENV)/.search: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.search: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) install --quiet -c constraints.txt -e '.[dashboard]'
 	touch $@
 
-$(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) install --quiet -c constraints.txt -e '.[test]'
 	touch $@ $(VENV)/.search
 

@@ -147,7 +147,7 @@ def launch_workers(
         places.append(_Place(variables))
     report = WorkersReport()
     tell = _harmless(say)
-    with _signals() as received:
+    with collect_signals() as received:
         try:
             for index, place in enumerate(places):
                 _start(index, place, command, tell)
@@ -253,7 +253,7 @@ def _await_end(
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def collect_signals() -> Iterator[list[int]]:
     """Collect the signals that end a program, in the main thread, instead of raising anything.
 
     So Ctrl-C does its work wherever it arrives, in the middle of a progress bar, too.

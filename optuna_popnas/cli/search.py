@@ -66,6 +66,7 @@ def run(
     hours: float | None = None,
     check: bool = False,
     join: bool = False,
+    ray: str | None = None,
     slurm: int | None = None,
     json: bool = False,
     as_worker: bool = False,
@@ -83,6 +84,7 @@ def run(
         hours: Choose sizes, epochs and the number of trainings for so many hours.
         check: Check settings, data and storage, print the settings, and end.
         join: Start more workers on this machine.
+        ray: Start the workers on the Ray cluster at this address, or "auto".
         slurm: Print a SLURM script of so many workers, and end.
         json: Print the result as JSON.
         as_worker: Be a worker of a search.
@@ -119,7 +121,7 @@ def run(
         print(f"{summarize(before).sentence} Nothing is left to do.", file=sys.stderr)
         code = 0
     else:
-        code = _keep(study, settings, worker_command(words), join=join)
+        code = _keep(study, settings, worker_command(words), join=join, ray=ray)
     return finish(study, settings, code, as_json=json)
 
 
@@ -146,9 +148,18 @@ def _be_worker(settings: SearchSettings) -> int:
 
 
 def _keep(
-    study: optuna.Study, settings: SearchSettings, command: Sequence[str], *, join: bool
+    study: optuna.Study,
+    settings: SearchSettings,
+    command: Sequence[str],
+    *,
+    join: bool,
+    ray: str | None,
 ) -> int:
-    """Start the workers of this machine and watch over them; returns the exit code."""
+    """Start the workers and watch over them; returns the exit code."""
+    if ray is not None:
+        from optuna_popnas.cli.rays import watch_on_ray
+
+        return watch_on_ray(study, settings, ray)
     gpus = [] if settings.study.device == "cpu" else visible_gpus()
     workers = worker_count(settings)
     try:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+import fcntl
 import os
 from pathlib import Path
 import pty
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -23,7 +26,7 @@ from tests.services import Service
 
 SPACE = (
     "--operators", "identity,3x3 dconv,3x3 conv", "--workers", "2", "--samples", "400",
-    "--epochs", "45",
+    "--epochs", "189",
 )  # fmt: skip  # 22 cells
 
 
@@ -33,6 +36,7 @@ class Terminal:
     def __init__(self, url: str) -> None:
         command = [sys.executable, "-m", "optuna_popnas", "search", "--storage", url]
         ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.process = subprocess.Popen(
             [*command, *SMALL, *SPACE],
             stdin=theirs,

@@ -54,7 +54,7 @@ SECTIONS = (
 )  # fmt: skip
 COMMON = (
     "study.storage", "study.name", "study.workers", "data.source", "data.image_size",
-    "space.operators", "space.max_blocks", "network.filters", "training.epochs",
+    "space.operators", "space.max_blocks", "training.epochs",
 )  # fmt: skip
 HIDDEN = ("as_worker",)
 

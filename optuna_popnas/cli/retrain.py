@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: Where a model's folder says which data it was trained on.
 DATA_FILE = "data.json"
 SECTIONS = ("data", "network", "training", "machine")
-COMMON = ("data.source", "training.epochs", "network.filters")
+COMMON = ("data.source", "training.epochs")
 DEFAULTS = {
     "data": "the study's",
     "network": "the study's",

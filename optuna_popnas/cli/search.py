@@ -68,6 +68,7 @@ def run(
     join: bool = False,
     ray: str | None = None,
     slurm: int | None = None,
+    kubernetes: int | None = None,
     json: bool = False,
     as_worker: bool = False,
     flags: Values,
@@ -86,6 +87,7 @@ def run(
         join: Start more workers on this machine.
         ray: Start the workers on the Ray cluster at this address, or "auto".
         slurm: Print a SLURM script of so many workers, and end.
+        kubernetes: Print a Kubernetes Job of so many workers, and end.
         json: Print the result as JSON.
         as_worker: Be a worker of a search.
 
@@ -100,6 +102,9 @@ def run(
             print(line, file=sys.stderr)
     if slurm is not None:
         print(slurm_text(words, slurm, settings), end="")
+        return 0
+    if kubernetes is not None:
+        print(kubernetes_text(words, kubernetes, settings), end="")
         return 0
     if as_worker:
         return _be_worker(settings)
@@ -197,13 +202,34 @@ def slurm_text(argv: Sequence[str], workers: int, settings: SearchSettings) -> s
             "Workers on several machines need a storage that all of them reach, but got "
             f"{settings.storage!r}. Use postgresql://... or a journal on a shared disk."
         )
-    words = [word for word in argv if not word.startswith("--slurm=")]
-    if "--slurm" in words:
-        at = words.index("--slurm")
-        del words[at : at + 2]
-    command = ["optuna-popnas", *words, "--workers", "1"]
+    command = ["optuna-popnas", "search", *without(argv, "--slurm"), "--workers", "1"]
     cpu = settings.study.device == "cpu"
     return slurm_script(command, workers, name=settings.study_name, gpus=0 if cpu else 1)
+
+
+def kubernetes_text(argv: Sequence[str], workers: int, settings: SearchSettings) -> str:
+    """Return the Kubernetes Job of a search.
+
+    Raises:
+        ConfigError: There is no worker.
+    """
+    from optuna_popnas.cli.clusters import kubernetes_job
+
+    if workers < 1:
+        raise ConfigError(f"`--kubernetes` must be at least 1, but got {workers}.")
+    words = without(without(argv, "--kubernetes"), "--storage")
+    command = ["optuna-popnas", "search", *words, "--workers", "1"]
+    cpu = settings.study.device == "cpu"
+    return kubernetes_job(command, workers, name=settings.study_name, gpus=0 if cpu else 1)
+
+
+def without(words: Sequence[str], flag: str) -> list[str]:
+    """Return the words of a command without a flag and its value."""
+    kept = [word for word in words if not word.startswith(f"{flag}=")]
+    if flag in kept:
+        at = kept.index(flag)
+        del kept[at : at + 2]
+    return kept
 
 
 def finish(study: optuna.Study, settings: SearchSettings, code: int, *, as_json: bool) -> int:

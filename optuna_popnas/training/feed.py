@@ -188,12 +188,21 @@ class _Loader:
             try:
                 pixels = next(batches, None)
             except Exception as error:
-                raise MachineFailure(
-                    f"Images cannot be read. {str(error).strip().splitlines()[-1]}"
-                ) from error
+                reason = str(error).strip().splitlines()[-1].rstrip(".")
+                if "exited unexpectedly" in reason and _spawns():
+                    reason += (
+                        ". Reading processes run the script again: begin its own work below "
+                        '`if __name__ == "__main__":`, or set readers=0'
+                    )
+                raise MachineFailure(f"Images cannot be read. {reason}.") from error
             if pixels is None:
                 return
             yield pixels.to(self._device, non_blocking=True)
+
+
+def _spawns() -> bool:
+    """Whether new processes import the script that was started, instead of being its copy."""
+    return torch.multiprocessing.get_start_method() != "fork"
 
 
 class _Order:

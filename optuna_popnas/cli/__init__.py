@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f"optuna-popnas {name}: {error}", file=sys.stderr)
+        text = str(error).replace("resume=False", "--restart")  # as it is called here
+        print(f"optuna-popnas {name}: {text}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except Exception as error:  # drivers of storages have their own exceptions
         from optuna_popnas.cli.storages import storage_problem

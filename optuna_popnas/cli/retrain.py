@@ -15,6 +15,7 @@ from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.draw import find_cell
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import Values
+from optuna_popnas.cli.shell import command
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.space import Cell
 
@@ -131,7 +132,7 @@ def run(
         print(final_table(models).to_markdown())
     else:
         print(describe(models[0]))
-        print(f"Written to {output}. Export it: optuna-popnas export {output}")
+        print(f"Written to {output}. Export it: {command('export', output)}")
     return 0
 
 

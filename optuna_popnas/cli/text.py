@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 #: How :func:`~optuna_popnas.study.summary.cell_words` is read.
 CELL_LEGEND = (
-    "-1 is the cell before, -2 the one before that; the sums of blocks that no other block reads "
-    "are joined."
+    "-1 is the cell before, -2 the one before that; the sums of blocks that no\n"
+    "other block reads are joined."
 )
 
 

@@ -235,7 +235,7 @@ class XGBoostTimePredictor(FeatureTimePredictor):
         except ImportError:
             raise ImportError(
                 "`XGBoostTimePredictor` needs XGBoost, but it is not installed. "
-                'Run `pip install "optuna-popnas[xgboost]"`.'
+                "Run `pip install xgboost`."
             ) from None
         self._regressor = xgboost.XGBRegressor
         self.options = options or {}

@@ -205,7 +205,8 @@ def make_patient(study: optuna.Study, patience: float | None = None) -> None:
 
 
 def _away(error: Exception, patience: float) -> str:
-    return f"The storage does not answer; trying again for up to {patience:g} s. {error!r}"
+    text = repr(error).splitlines()[0]  # gRPC's have two dozen
+    return f"The storage does not answer; trying again for up to {patience:g} s. {text}"
 
 
 class Pause:

@@ -178,7 +178,7 @@ def _write_onnx(
     except ImportError as error:
         raise ImportError(
             f"ONNX files need the package {error.name!r}. Install it with "
-            "`pip install optuna-popnas[export]`, or leave 'onnx' out of `formats`."
+            "`pip install onnx onnxruntime onnxscript`, or leave 'onnx' out of `formats`."
         ) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations

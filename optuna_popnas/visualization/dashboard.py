@@ -81,7 +81,7 @@ def update_dashboard(study: optuna.Study) -> None:
     except ImportError:
         raise ImportError(
             "optuna-dashboard must be installed to write for it. "
-            "Run `pip install optuna-popnas[dashboard]`."
+            "Run `pip install optuna-dashboard`."
         ) from None
     view = view_study(study)
     if study.metric_names is None:

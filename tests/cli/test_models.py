@@ -89,3 +89,11 @@ def test_words_on_many_classes(model: Path, photos: Path) -> None:
     text = evaluation_text(found._replace(class_names=names, confusion=confusion, top5=0.9))
     assert text.endswith("7 of class 3 taken for class 4")
     assert "among the five most likely 0.9000" in text
+
+
+def test_an_error_names_the_flag_by_its_own_name(
+    model: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = ("--cell", "[(-2, 'identity', -1, 'identity')]", "--data", str(photos))
+    assert main(["retrain", *other, "--filters", "4", "-o", str(model)]) != 0
+    assert "--restart" in capsys.readouterr().err

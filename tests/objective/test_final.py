@@ -87,6 +87,7 @@ def test_hours_choose_the_epochs(study: optuna.Study, calls: list[Any]) -> None:
 def test_trials_that_say_nothing_of_their_settings(
     study: optuna.Study, calls: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
+    optuna.logging.set_verbosity(optuna.logging.INFO)
     optuna.logging.enable_propagation()
     silent = optuna.trial.create_trial(values=[0.5, 1.0], user_attrs={"cell": "[]"})
     popnas.retrain(silent, "digits")

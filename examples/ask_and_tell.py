@@ -24,13 +24,13 @@ space = popnas.SearchSpace(
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 study = optuna.create_study(
     directions=["maximize", "minimize"],
-    sampler=popnas.POPNASSampler(space, max_children=6, max_exploration_children=2, seed=0),
+    sampler=popnas.POPNASSampler(space, budget_seconds=100, seed=0),
 )
 while True:
     trial = study.ask()
     try:
         cell = space.suggest(trial)
-    except SearchEnded:  # after the last level
+    except SearchEnded:  # the budget is spent
         break
     study.tell(trial, train_somewhere(cell))
 

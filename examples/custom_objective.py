@@ -55,7 +55,7 @@ torch.set_num_threads(1)
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 study = optuna.create_study(
     directions=["maximize", "minimize"],
-    sampler=popnas.POPNASSampler(space, max_children=4, max_exploration_children=2, seed=0),
+    sampler=popnas.POPNASSampler(space, budget_seconds=10, seed=0),
 )
 study.optimize(objective)
 for trial in front(view_study(study).trials):

@@ -30,7 +30,7 @@ def work(number: int) -> None:
         storage=STORAGE,
         load_if_exists=True,
         directions=["maximize", "minimize"],
-        sampler=popnas.POPNASSampler(space, max_children=4, max_exploration_children=2, seed=0),
+        sampler=popnas.POPNASSampler(space, budget_seconds=10, seed=0),
     )
     study.optimize(objective)
     mine = [

@@ -22,9 +22,9 @@ study = optuna.create_study(
     storage="sqlite:///digits.db",
     load_if_exists=True,
     directions=["maximize", "minimize"],
-    sampler=popnas.POPNASSampler(space, max_children=8, max_exploration_children=2, seed=0),
+    sampler=popnas.POPNASSampler(space, budget_seconds=20, seed=0),
 )
-study.optimize(objective)  # ends by itself after the last level
+study.optimize(objective)  # ends by itself when 20 seconds of training are spent
 
 for trial in front(view_study(study).trials):
     print(f"accuracy {trial.accuracy:.3f}, {trial.seconds:.2f} s: {trial.cell}")

@@ -31,7 +31,7 @@ def objective(trial: optuna.Trial) -> tuple[float, float]:
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 directions = ["maximize", "minimize"]
-sampler = popnas.POPNASSampler(space, max_children=12, max_exploration_children=3, seed=0)
+sampler = popnas.POPNASSampler(space, budget_seconds=150, seed=0)
 by_popnas = optuna.create_study(directions=directions, sampler=sampler)
 by_popnas.optimize(objective)
 

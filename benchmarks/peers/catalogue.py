@@ -66,6 +66,7 @@ METHODS: dict[str, Callable[[Bench], Factory]] = {
     "evolution": _peer(lambda space, seed: RegularizedEvolution(space, seed=seed)),
     "local": _peer(lambda space, seed: LocalSearch(space, seed=seed)),
     "bananas": _peer(lambda space, seed: BananasLike(space, seed=seed)),
+    "adaptive": _ours("adaptive"),
     "pnas": _ours("pnas"),
     "popnas-v1": _ours("popnas-v1"),
     "popnas": _ours("popnas"),

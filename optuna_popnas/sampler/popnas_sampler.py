@@ -37,17 +37,19 @@ _SPECULATION = 256  # cells in reserve where idle workers train them
 
 
 class POPNASSampler(BaseSampler):
-    """Searches cells block by block, as POPNASv2 does (Algorithm 4.1).
+    """Searches cells block by block, in small waves or as POPNASv2 does (Algorithm 4.1).
 
     The study needs the directions ``["maximize", "minimize"]``, accuracy and seconds, or
-    ``["maximize"]``, accuracy alone: then it is a PNAS search. The objective gets its cell from
+    ``["maximize"]``, accuracy alone. The objective gets its cell from
     :meth:`SearchSpace.suggest <optuna_popnas.SearchSpace.suggest>`. ``study.optimize`` ends by
-    itself after the last level. Any number of processes and threads may work on one study; the
-    same lines resume it.
+    itself when the budget is spent, when nothing promises more, or after the last level. Any
+    number of processes and threads may work on one study; the same lines resume it.
 
     Args:
         space: The search space.
-        max_children: At most so many cells of the Pareto front are trained per level (K).
+        max_children: At most so many cells of the Pareto front are trained per level (K); of
+            the thesis' modes, as are ``pilot``, ``optimism`` and
+            ``max_candidates``.
         beam: Which K cells of a longer front are kept: ``"hypervolume"``, those that lose least
             of it, or ``"accuracy"``, the most accurate ones; that of the mode if left out.
         max_exploration_children: At most so many more by the exploration step (J).
@@ -99,13 +101,13 @@ class POPNASSampler(BaseSampler):
         beam: str | None = None,
         max_exploration_children: int = 16,
         time_limit: float | None = None,
-        mode: str = "popnas",
+        mode: str = "adaptive",
         accuracy_predictor: PredictorSpec | None = None,
         time_predictor: PredictorSpec | None = None,
         time_probe: Callable[[Cell], float] | None = None,
         budget_seconds: float | None = None,
         time_range: tuple[float, float] | None = None,
-        first_cells: int = 12,
+        first_cells: int = 8,
         wave_size: int = 8,
         stale_after: float | None = None,
         independent_sampler: BaseSampler | None = None,

@@ -79,7 +79,7 @@ class SearchConfig:
     total_cells: int | None = None
     budget_seconds: float | None = None
     time_range: tuple[float, float] | None = None
-    first_cells: int = 12
+    first_cells: int = 8
     wave_size: int = 8
 
     def __post_init__(self) -> None:
@@ -120,6 +120,7 @@ class SearchConfig:
                 f"`budget_seconds` must be None in mode {self.mode!r}, but got "
                 f"{self.budget_seconds!r}. Mode 'adaptive' has a budget."
             )
+        self._check_time_range()
         upper = {"time_limit": self.time_limit, "budget_seconds": self.budget_seconds}
         for name, limit in {**upper, **self.limits}.items():
             if limit is not None and not limit > 0:
@@ -129,6 +130,25 @@ class SearchConfig:
     def keeps(self) -> str:
         """The rule of the beam."""
         return self.beam or ("accuracy" if self.mode == "popnas-v1" else "hypervolume")
+
+    def _check_time_range(self) -> None:
+        if self.time_range is None:
+            return
+        if self.mode != "adaptive":
+            raise ValueError(
+                f"`time_range` must be None in mode {self.mode!r}, but got {self.time_range!r}. "
+                "Mode 'adaptive' has one."
+            )
+        try:
+            low, high = map(float, self.time_range)
+        except (TypeError, ValueError):
+            low, high = 1.0, 0.0
+        if not 0 <= low < high < np.inf:
+            raise ValueError(
+                f"`time_range` must be two numbers of seconds, the smaller one first, "
+                f"but got {self.time_range!r}."
+            )
+        object.__setattr__(self, "time_range", (low, high))
 
     def check_space(self, space: SearchSpace) -> None:
         """Raise ValueError if this mode cannot search this space."""

@@ -137,7 +137,8 @@ def test_the_best_network_of_each_number_of_blocks_is_kept(tmp_path: Path) -> No
 
 
 def test_only_the_adaptive_mode_asks_for_it() -> None:
-    sampler = POPNASSampler(SPACE)
-    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
-    assert sampler.mode == "popnas" and not watches(study.ask())
+    for mode in ("adaptive", "popnas"):
+        sampler = POPNASSampler(SPACE, mode=mode)
+        study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+        assert watches(study.ask()) == (mode == "adaptive")
     assert not watches(optuna.trial.FixedTrial({}))

@@ -55,6 +55,7 @@ def searched(total: int | None, told: list[int]) -> list[int]:
     space = SearchSpace(["identity", "3x3 conv"], max_blocks=2)
     sampler = POPNASSampler(
         space,
+        mode="popnas",
         max_children=2,
         total_cells=total,
         accuracy_predictor=GaussianProcessAccuracyPredictor,
@@ -100,6 +101,7 @@ def test_limits_need_a_cost() -> None:
 def test_a_search_with_a_measured_objective() -> None:
     sampler = POPNASSampler(
         SPACE,
+        mode="popnas",
         objectives=["latency"],
         max_children=5,
         accuracy_predictor=GaussianProcessAccuracyPredictor,

@@ -58,6 +58,7 @@ def made_up(space: SearchSpace, cell: Cell) -> tuple[float, float]:
 def sampler_options(**changes: Any) -> dict[str, Any]:
     """Return arguments of a sampler that plans in milliseconds."""
     options: dict[str, Any] = {
+        "mode": "popnas",
         "accuracy_predictor": CountPredictor,
         "time_predictor": CountPredictor,
         "seed": 0,

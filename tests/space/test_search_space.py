@@ -119,7 +119,9 @@ def test_relative_samplers_see_every_parameter_after_a_trial_of_the_empty_cell()
 
 def test_a_sampler_of_whole_cells_is_asked_for_the_blocks_of_the_cell() -> None:
     space = SearchSpace(PAPER_OPERATORS, max_blocks=3)
-    sampler = POPNASSampler(space, max_children=2, max_exploration_children=0, seed=0)
+    sampler = POPNASSampler(
+        space, mode="popnas", max_children=2, max_exploration_children=0, seed=0
+    )
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
     trials = [study.ask() for _ in range(3)]
     cells = [space.suggest(trial) for trial in trials]

@@ -72,6 +72,7 @@ def make_sampler(space: SearchSpace, **settings: Any) -> popnas.POPNASSampler:
     return popnas.POPNASSampler(
         space,
         **{
+            "mode": "popnas",
             "max_children": 8,
             "max_exploration_children": 3,
             "seed": 0,

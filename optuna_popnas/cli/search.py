@@ -109,12 +109,12 @@ def run(
     if as_worker:
         return _be_worker(settings)
     if check:
+        print(dumps(full_settings(settings), indent=2), flush=True)
         study = find_study(settings)
         if study is None:
             print(outlook_text(settings, *prepare(settings)), file=sys.stderr)
         else:
             check_setup(view_study(study), settings)
-        print(dumps(full_settings(settings), indent=2))
         return 0
     study = find_study(settings)
     if study is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from json import dumps
 from json import loads
+from pathlib import Path
 from typing import Any, Literal, TYPE_CHECKING
 
 from optuna_popnas.cli.config import planned_limits
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     import optuna
 
     from optuna_popnas.study import StudyView
+    from optuna_popnas.training import TrainingConfig
 
 #: User attribute of a study: the settings that were chosen for its budget.
 PICKED = "picked"
-# Settings that may differ between machines and runs of one study: they change no result.
-_MACHINE = {"data": ("root", "memory_limit")}
+# Settings that may differ between machines and runs of one study: they change no result, or not
+# without changing the images, which workers compare.
+_MACHINE = {"data": ("source", "name", "root", "memory_limit", "skip_damaged")}
 
 
 def _directions(settings: SearchSettings) -> list[Literal["maximize", "minimize"]]:
@@ -100,7 +103,7 @@ def full_settings(settings: SearchSettings) -> dict[str, Any]:
     values: dict[str, Any] = {
         "data": {"source": settings.data_source, **settings.to_json().get("data", {})},
         "network": settings.build("network", NetworkConfig).to_dict(),
-        "training": settings.build("training", TrainingConfig).to_dict(),
+        "training": _trained(settings.build("training", TrainingConfig), settings.data_source),
         "seed": settings.study.seed,
     }
     for section in ("space", "search", "lstm", "catboost"):
@@ -108,6 +111,13 @@ def full_settings(settings: SearchSettings) -> dict[str, Any]:
             values[section] = settings.to_json()[section]
     plain: dict[str, Any] = loads(dumps(values))
     return plain
+
+
+def _trained(training: TrainingConfig, source: Any) -> dict[str, Any]:
+    """Return settings of trainings as they are with data of this name."""
+    from optuna_popnas.training.data.named import may_be_mirrored
+
+    return training.for_data(may_be_mirrored(Path(str(source)).stem)).to_dict()
 
 
 def check_same(study: optuna.Study, ours: dict[str, Any], directions: Sequence[str]) -> None:
@@ -127,11 +137,10 @@ def check_same(study: optuna.Study, ours: dict[str, Any], directions: Sequence[s
     from optuna_popnas.training import TrainingConfig
 
     # What older versions stored beside or without today's settings.
-    theirs = {
-        **stored,
-        "network": NetworkConfig.from_dict(stored.get("network", {})).to_dict(),
-        "training": TrainingConfig.from_dict(stored.get("training", {})).to_dict(),
-    }
+    source = stored.get("data", {}).get("source", "digits")
+    trained = _trained(TrainingConfig.from_dict(stored.get("training", {})), source)
+    network = NetworkConfig.from_dict(stored.get("network", {})).to_dict()
+    theirs = {**stored, "network": network, "training": trained}
     begun = f"with which the study {study.study_name!r} was begun"
     fix = "Use the value of the study, or another study: --study."
     for section in ("data", "network", "training"):

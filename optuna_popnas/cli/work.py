@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 import logging
 from pathlib import Path
+import sys
 from typing import Any, TYPE_CHECKING
+import warnings
 
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.errors import ConfigError
@@ -41,13 +43,20 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
     """
     import optuna
 
+    from optuna_popnas.objective.training_objective import check_data
     from optuna_popnas.sampler import optimize_steadily
+    from optuna_popnas.training.data.source import DataWarning
 
     for name in ("optuna.study._optimize", "optuna.study.study"):
         logging.getLogger(name).addFilter(_quiet_ends)
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # who started the workers was told
+    warnings.simplefilter("ignore", DataWarning)  # likewise
     data, objective = prepare(settings)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        check_data(study, data, begins=not study.trials)
+    except ValueError as error:
+        raise ConfigError(f"[data] {error}") from error
     study.sampler = make_sampler(settings, data, objective)
     callbacks: list[Any] = [StopAfterFailures()]
     trained: Callable[[optuna.Trial], Any] = objective
@@ -99,7 +108,7 @@ def _quiet_ends(record: logging.LogRecord) -> bool:
 
 
 def load_data(settings: SearchSettings) -> ImageData:
-    """Load the data of the settings.
+    """Load the data of the settings; what is to be known of them is printed.
 
     Raises:
         ConfigError: They cannot be used.
@@ -109,7 +118,10 @@ def load_data(settings: SearchSettings) -> ImageData:
     values = settings.table("data")
     source = values.pop("source", "digits")
     try:
-        return load_dataset(source, seed=settings.study.seed, **values)
+        with warnings.catch_warnings(record=True) as notes:
+            data = load_dataset(source, seed=settings.study.seed, **values)
+        print(*(f"{note.message}\n" for note in notes), sep="", end="", file=sys.stderr)
+        return data
     except (ValueError, FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"[data] {error}") from error
     except OSError as error:  # a disk or a network drive, which may be there again soon

@@ -34,6 +34,7 @@ from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
+from optuna_popnas.training.data.image_data import difference
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.device import device_name
@@ -120,7 +121,7 @@ class TrainingObjective:
         self.space = space
         self.data = data if isinstance(data, ImageData) else load_dataset(data)
         self.network = network or NetworkConfig()
-        self.training = training or TrainingConfig()
+        self.training = (training or TrainingConfig()).for_data(self.data.mirror)
         self.machine = machine or MachineConfig()
         self.device = resolve_device(device)
         self.seed = seed
@@ -129,6 +130,7 @@ class TrainingObjective:
         self.stop_early = stop_early
         self.keep_models = None if keep_models is None else Path(keep_models)
         self.last_result: TrainingResult | None = None
+        self._compared = False
         self._devices = Devices(
             device_name(self.device, self.machine.threads), self.probe, normalize_seconds
         )
@@ -148,13 +150,18 @@ class TrainingObjective:
         """Train the trial's cell and return its values; NaN where the training failed.
 
         Raises:
-            ValueError: The study's directions do not fit the objectives.
+            ValueError: The study's directions do not fit the objectives, or it was begun with
+                other images.
             TrialPruned: The cell is over a limit of parameters or FLOPs, or its training was ended
                 early.
             MachineFailure: Disk, data or device failed, for which the cell is not to blame.
         """
         names = self.goals.names(trial)
         cell = self.space.suggest(trial)
+        study = getattr(trial, "study", None)
+        if not self._compared and study is not None:
+            check_data(study, self.data)
+            self._compared = True
         for text in self._devices.complaints(trial, shared_with_others(self.device)):
             _logger.warning(text)
         costs = self.costs(cell)
@@ -322,3 +329,26 @@ class TrainingObjective:
         device = device_name(self.device, self.machine.threads)
         write(trial, cell, {**costs, "device": device, "seed": self.seed, "reason": reason})
         return math.nan if len(names) == 1 else (math.nan,) * len(names)
+
+
+def check_data(study: optuna.Study, data: ImageData, *, begins: bool = False) -> None:
+    """Keep on a study what its images are, or compare them with those it was begun with.
+
+    Args:
+        study: The study.
+        data: Images to train its cells on.
+        begins: The study has no trials: whatever is on it does not hold.
+
+    Raises:
+        ValueError: The images are others, wherever they are kept.
+    """
+    stored = study.user_attrs.get("data")
+    if stored is None or begins:
+        study.set_user_attr("data", data.fingerprint)
+        return
+    said = difference(stored, data)
+    if said is not None:
+        raise ValueError(
+            f"`data` must be the images with which the study {study.study_name!r} was begun, but "
+            f"they have changed: it {said}. Use the same images, or another study."
+        )

@@ -30,7 +30,7 @@ class Augmenter:
     """
 
     def __init__(self, config: TrainingConfig, size: tuple[int, int]) -> None:
-        self._flip = config.flip
+        self._flip = bool(config.flip)
         self._translation = config.translation
         self._crop = config.crop
         self._cutout = config.cutout

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import fields
+from dataclasses import replace
 from functools import wraps
 import math
 from typing import Any, TypeVar
@@ -109,7 +110,8 @@ class TrainingConfig:
         restart_factor: How many times longer each period is than the one before (Tmul).
         restart_decay: The learning rate at a restart, relative to that of the restart before.
         final_learning_rate: Learning rate at the end of a period, relative to its start.
-        flip: Mirror half of the training images, left to right.
+        flip: Mirror half of the training images, left to right; None: unless the data are known
+            to change with it (numerals, letters, traffic signs).
         translation: Shift training images by up to this part of their height and width.
         crop: Pad training images by this many pixels and cut a random window of the old size.
         cutout: Side, in pixels, of a square set to zero in each training image; 0 for none.
@@ -146,7 +148,7 @@ class TrainingConfig:
     restart_factor: float = 2.0
     restart_decay: float = 1.0
     final_learning_rate: float = 0.0
-    flip: bool = True
+    flip: bool | None = None
     translation: float = 0.125
     crop: int = 0
     cutout: int = 0
@@ -181,8 +183,9 @@ class TrainingConfig:
         _check_choice("metric", self.metric, METRICS)
         _check_choice("batch_norm", self.batch_norm, NORMS)
         _check_number("mixup", self.mixup, 0.0, math.inf)
-        for name in ("flip", "fit_periods"):
-            _check_bool(name, getattr(self, name))
+        _check_bool("fit_periods", self.fit_periods)
+        if self.flip is not None:
+            _check_bool("flip", self.flip)
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"`warmup_epochs` must be below `epochs`, {self.epochs}, "
@@ -203,6 +206,10 @@ class TrainingConfig:
             '`class_weights` must be None, "balanced" or one number >= 0 per class, '
             f"but got {weights!r}."
         )
+
+    def for_data(self, mirror: bool) -> TrainingConfig:
+        """Return these settings with ``flip=None`` decided by what the data are."""
+        return self if self.flip is not None else replace(self, flip=mirror)
 
     def norms(self, steps_per_epoch: int) -> str:
         """Return ``batch_norm``, with ``"auto"`` decided by the number of steps."""

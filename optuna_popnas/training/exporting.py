@@ -15,9 +15,10 @@ import torch
 
 from optuna_popnas.networks.network import Network
 from optuna_popnas.training.checkpoint import replacing
+from optuna_popnas.training.data.arrays import to_unit
+from optuna_popnas.training.data.arrays import unit_of
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.model import load_model
-from optuna_popnas.training.model import to_floats
 from optuna_popnas.training.model import TrainedModel
 from optuna_popnas.training.readme import card_text
 from optuna_popnas.training.readme import FRONT_MATTER
@@ -140,7 +141,7 @@ def _images_to_check(
             f"`images` must have the shape (n, {', '.join(map(str, expected))}) that the network "
             f"was trained on, but got {('n', *chosen.shape[1:])}. Convert or resize them."
         )
-    return to_floats(chosen)
+    return to_unit(chosen, unit_of(chosen, model.top))
 
 
 def _program(network: Network, probe: npt.NDArray[np.float32]) -> torch.export.ExportedProgram:

@@ -7,18 +7,17 @@ was done for many batches at once. Larger data come from reading processes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from optuna_popnas._failures import MachineFailure
 from optuna_popnas.training.augment import Augmenter
 from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import Images
+from optuna_popnas.training.data.readers import Readers
 from optuna_popnas.training.device import affinity
 
 
@@ -74,13 +73,13 @@ class Feed:
         self._channels_last = machine.layout != "contiguous"
         self._labels = torch.from_numpy(labels[indices]).to(device)
         self._images: Tensor | None = None
-        self._loader: _Loader | None = None
+        self._loader: Readers | None = None
         if isinstance(images, np.ndarray):
             images = images[indices].transpose(0, 2, 3, 1)
             self._images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
         else:
             self.gathered = 1
-            self._loader = _Loader(images, indices, machine.readers, device)
+            self._loader = Readers(images, indices, machine.readers, affinity(), device)
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of one epoch.
@@ -127,7 +126,7 @@ class Feed:
         return self._joined(pieces), torch.stack(labels, dim=1)
 
     def _stream(
-        self, loader: _Loader, orders: Sequence[Tensor], draws: Sequence[Tensor | None]
+        self, loader: Readers, orders: Sequence[Tensor], draws: Sequence[Tensor | None]
     ) -> Iterator[tuple[Tensor, Tensor]]:
         # Of each batch first the images of the first network, then those of the second.
         order = torch.stack(list(orders)).view(len(orders), self.steps, self.batch)
@@ -151,88 +150,6 @@ class Feed:
         if self._channels_last:
             return images.contiguous(memory_format=torch.channels_last)
         return images.contiguous()
-
-
-class _Loader:
-    """Reads batches of images in other processes, and moves them to the device."""
-
-    def __init__(
-        self,
-        images: Any,
-        indices: npt.NDArray[np.int64],
-        readers: int | None,
-        device: torch.device,
-    ) -> None:
-        self._device = device
-        self._order = _Order()
-        if readers is None:
-            readers = min(max(affinity() - 1, 1), 8)
-        self._loader = torch.utils.data.DataLoader(
-            _Pixels(images, indices),
-            batch_sampler=self._order,
-            num_workers=readers,
-            collate_fn=_collate,
-            persistent_workers=readers > 0,
-            pin_memory=device.type == "cuda",
-        )
-
-    def batches(self, places: list[list[int]]) -> Iterator[Tensor]:
-        """Yield ``(n, H, W, C)`` uint8 tensors on the device, one per list of places.
-
-        Raises:
-            MachineFailure: An image cannot be read, or a reading process died.
-        """
-        self._order.places = places
-        batches = iter(self._loader)
-        while True:
-            try:
-                pixels = next(batches, None)
-            except Exception as error:
-                reason = str(error).strip().splitlines()[-1].rstrip(".")
-                if "exited unexpectedly" in reason and _spawns():
-                    reason += (
-                        ". Reading processes run the script again: begin its own work below "
-                        '`if __name__ == "__main__":`, or set readers=0'
-                    )
-                raise MachineFailure(f"Images cannot be read. {reason}.") from error
-            if pixels is None:
-                return
-            yield pixels.to(self._device, non_blocking=True)
-
-
-def _spawns() -> bool:
-    """Whether new processes import the script that was started, instead of being its copy."""
-    return torch.multiprocessing.get_start_method() != "fork"
-
-
-class _Order:
-    """The batch sampler of a loader whose processes live on from epoch to epoch."""
-
-    def __init__(self) -> None:
-        self.places: list[list[int]] = []
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.places)
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-
-class _Pixels(torch.utils.data.Dataset[npt.NDArray[np.uint8]]):
-    def __init__(self, images: Any, indices: npt.NDArray[np.int64]) -> None:
-        self._images = images
-        self._indices = indices
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, place: int) -> npt.NDArray[np.uint8]:
-        pixels: npt.NDArray[np.uint8] = self._images[int(self._indices[place])]
-        return pixels.transpose(1, 2, 0)
-
-
-def _collate(items: list[npt.NDArray[np.uint8]]) -> Tensor:
-    return torch.from_numpy(np.stack(items))
 
 
 class ValidationFeed:
@@ -259,13 +176,13 @@ class ValidationFeed:
         self._batch = batch
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self._pixels: Tensor | None = None
-        self._loader: _Loader | None = None
+        self._loader: Readers | None = None
         self._count = len(indices)
         if isinstance(images, np.ndarray):
             pixels = torch.from_numpy(images[indices]).to(device)
             self._pixels = pixels.contiguous(memory_format=self._format)
         else:
-            self._loader = _Loader(images, indices, readers, device)
+            self._loader = Readers(images, indices, readers, affinity(), device)
 
     def __iter__(self) -> Iterator[Tensor]:
         """Yield ``(n, C, H, W)`` float32 tensors in [0, 1]."""

@@ -87,6 +87,7 @@ class Training:
         device: torch.device,
         seeds: Sequence[int],
     ) -> None:
+        config = config.for_data(data.mirror)
         self.config = config
         self.machine = machine
         self.device = device

@@ -22,6 +22,8 @@ from optuna_popnas.space.cell import Cell
 from optuna_popnas.training.checkpoint import read_tensors
 from optuna_popnas.training.checkpoint import write_json
 from optuna_popnas.training.checkpoint import write_tensors
+from optuna_popnas.training.data.arrays import to_unit
+from optuna_popnas.training.data.arrays import unit_of
 from optuna_popnas.training.data.image_data import ImageData
 
 
@@ -36,8 +38,8 @@ class TrainedModel:
 
     Args:
         network: The network, in evaluation mode.
-        data: What it was trained on: ``name``, ``image_size`` (height, width) and
-            ``class_names``.
+        data: What it was trained on: ``name``, ``image_size`` (height, width), ``class_names``
+            and ``range``, the numbers between which the images were that networks see as 0 to 1.
         training: Settings of its training.
         figures: What was measured, as JSON values: ``test_accuracy``, ``validation_accuracy``,
             ``confusion`` (rows are true classes, columns predicted ones), ``train_seconds`` and
@@ -68,6 +70,11 @@ class TrainedModel:
         return int(height), int(width)
 
     @property
+    def top(self) -> float:
+        """The number of the training images that the network saw as 1."""
+        return float(self.data.get("range", (0, 255))[1])
+
+    @property
     def confusion(self) -> npt.NDArray[np.int64]:
         """``(classes, classes)`` images of the true class (row) given a class (column)."""
         return np.array(self.figures["confusion"], dtype=np.int64)
@@ -93,6 +100,7 @@ class TrainedModel:
                 "in_channels": network.in_channels,
                 "image_size": list(self.image_size),
                 "class_names": list(self.class_names),
+                "range": [0.0, self.top],
             },
             "training": dict(self.training),
             "input": {
@@ -113,17 +121,23 @@ class TrainedModel:
         """Return the logits of images.
 
         Args:
-            images: ``(n, C, H, W)``: uint8, or floating-point numbers in [0, 1].
+            images: ``(n, C, H, W)``, in the range of the training images; uint8 and
+                floating-point numbers in [0, 1] will always do.
             batch_size: Images at a time.
 
         Returns:
             ``(n, classes)``; the largest of a row is the predicted class.
+
+        Raises:
+            ValueError: They are in another range.
         """
+        images = np.asarray(images)
+        unit = unit_of(images, self.top)
         device = next(self.network.parameters()).device
         logits = []
         with torch.inference_mode():
             for start in range(0, len(images), batch_size):
-                batch = to_floats(images[start : start + batch_size])
+                batch = to_unit(images[start : start + batch_size], unit)
                 logits.append(self.network(torch.from_numpy(batch).to(device)).float().cpu())
         if not logits:
             return np.empty((0, self.network.classes), dtype=np.float32)
@@ -154,6 +168,7 @@ def describe_data(data: ImageData) -> dict[str, Any]:
         "name": data.name,
         "image_size": list(data.image_size),
         "class_names": list(data.class_names),
+        "range": [0.0, data.top],
     }
 
 

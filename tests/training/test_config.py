@@ -17,7 +17,7 @@ def test_defaults_are_those_of_the_thesis() -> None:
     assert (config.epochs, config.batch_size, config.learning_rate) == (21, 128, 0.01)
     assert (config.optimizer, config.weight_decay) == ("adamw", 0.05)
     assert (config.restart_epochs, config.restart_factor) == (3, 2.0)
-    assert (config.flip, config.translation) == (True, 0.125)
+    assert (config.for_data(True).flip, config.translation) == (True, 0.125)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from optuna_popnas import PAPER_OPERATORS
 from optuna_popnas.training import load_model
 from optuna_popnas.training import TrainedModel
 from optuna_popnas.training.checkpoint import write_tensors
-from optuna_popnas.training.model import to_floats
+from optuna_popnas.training.data.arrays import to_unit
 
 
 CELL = Cell([(-2, "3x3 conv", -1, "2x2 maxpool"), (-2, "3x3 dconv", -1, "2x2 avgpool")])
@@ -35,7 +35,7 @@ def make_model(
     config = config or NetworkConfig(motifs=2, normal_cells=1, filters=4, multi_output=True)
     network = build_network(cell, config, in_channels=3, classes=3)
     images = np.random.default_rng(0).integers(0, 256, (40, 3, *size), dtype=np.uint8)
-    network(torch.from_numpy(to_floats(images)))  # running averages that are not 0 and 1
+    network(torch.from_numpy(to_unit(images, 255)))  # running averages that are not 0 and 1
     data = {"name": "pets", "image_size": list(size), "class_names": list(NAMES)}
     return TrainedModel(network.eval(), data, {"epochs": 1}, {"test_accuracy": 0.5}, images)
 
@@ -74,7 +74,7 @@ def test_files_load_without_this_library(tmp_path: Path) -> None:
     assert done.checked == 40
     assert done.difference.keys() == {"pt2", "onnx"}
     assert model.samples is not None
-    np.save(tmp_path / "images.npy", to_floats(model.samples[:7]))
+    np.save(tmp_path / "images.npy", to_unit(model.samples[:7], 255))
     subprocess.run([sys.executable, "-c", READ, str(tmp_path)], check=True, cwd=tmp_path)
     for count in (7, 1):
         expected = model.predict(model.samples[:count])
@@ -95,6 +95,7 @@ def test_the_card_says_what_there_is_to_know(tmp_path: Path) -> None:
         "in_channels": 3,
         "image_size": [5, 6],
         "class_names": list(NAMES),
+        "range": [0.0, 255.0],
     }
     assert card["parameters"] == sum(p.numel() for p in model.network.parameters())
     assert card["figures"] == {"test_accuracy": 0.5}

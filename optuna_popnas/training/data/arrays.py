@@ -69,14 +69,15 @@ def unit_of(images: npt.NDArray[Any], top: float, name: str = "images") -> float
     """Return which number of further images a network has to see as 1.
 
     Args:
-        images: As the training images were; bytes or floating-point numbers in [0, 1] will do.
+        images: As the training images were; floating-point numbers in [0, 1] will do, and bytes,
+            which are taken for such if they are brighter than the training images.
         top: What :func:`check_range` says of the training images.
         name: What they are called in an error.
 
     Raises:
         ValueError: They are neither.
     """
-    if images.dtype == np.uint8 and top in (1, 255):
+    if images.dtype == np.uint8 and not (images.max(initial=0) <= top < 255):
         return 255.0
     own = check_range(images, name, top)
     return 1.0 if own == 1 and images.dtype.kind == "f" else top

@@ -11,6 +11,7 @@ import warnings
 
 from optuna_popnas.training.data.files import extensions
 from optuna_popnas.training.data.files import is_image
+from optuna_popnas.training.data.source import DataWarning
 
 
 _SYSTEM = frozenset((
@@ -120,6 +121,7 @@ def find_images(place: Path) -> dict[str, Found]:
         warnings.warn(
             f"{sum(skipped.values())} files below {str(place)!r} are not read: {counts}. "
             "Save them as PNG or JPEG if they are images.",
+            DataWarning,
             stacklevel=2,
         )
     return found
@@ -152,6 +154,7 @@ def _parts(root: _Folder) -> dict[str, _Folder]:
         warnings.warn(
             f"Beside the parts in {str(root.path)!r}, {left} are left out: they are no parts "
             "with a folder per class.",
+            DataWarning,
             stacklevel=4,
         )
     return {part: _unwrapped(folder) for part, folder in parts.items()}
@@ -185,12 +188,14 @@ def _classes(folder: _Folder) -> Found:
         warnings.warn(
             f"{len(folder.files)} images right in {str(folder.path)!r} are left out: they have "
             "no class.",
+            DataWarning,
             stacklevel=4,
         )
     if deep:
         warnings.warn(
             f"Images in sub-folders of {', '.join(repr(child.name) for child in deep[:5])} in "
             f"{str(folder.path)!r} are taken as images of these classes.",
+            DataWarning,
             stacklevel=4,
         )
     files = [child.all() for child in classes]

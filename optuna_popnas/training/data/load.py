@@ -33,6 +33,7 @@ from optuna_popnas.training.data.named import NAMES
 from optuna_popnas.training.data.named import read_named
 from optuna_popnas.training.data.npz import read_npz
 from optuna_popnas.training.data.source import Damaged
+from optuna_popnas.training.data.source import DataWarning
 from optuna_popnas.training.data.source import digest_of
 from optuna_popnas.training.data.source import Joined
 from optuna_popnas.training.data.source import Source
@@ -315,6 +316,7 @@ def _warn_of_size(shape: tuple[int, ...]) -> None:
         f"Images keep their size, on average {height} x {width}: {count} of them take "
         f"{count * channels * height * width / 1e9:.2g} GB of memory, and a training takes about "
         f"{height * width / 1024:.0f} times as long as with 32 x 32. Pass `image_size`.",
+        DataWarning,
         stacklevel=3,
     )
 

@@ -24,6 +24,10 @@ DIGEST_BYTES, DIGEST_IMAGES = 1 << 30, 64
 _NAMED = 10
 
 
+class DataWarning(UserWarning):
+    """Something about data that a user should know of."""
+
+
 class Damaged(ValueError):
     """An image cannot be read.
 
@@ -129,7 +133,10 @@ def digest_of(images: Any) -> bytes:
         most = DIGEST_BYTES // max(images.nbytes // max(len(images), 1), 1)
         digest.update(str(images.dtype).encode())
     for index in spread(len(images), max(most, 1)):
-        digest.update(np.ascontiguousarray(images[index]).data)
+        try:
+            digest.update(np.ascontiguousarray(images[index]).data)
+        except Exception:  # whoever trains on it is told
+            digest.update(b"unreadable")
     return digest.digest()
 
 
@@ -155,5 +162,5 @@ def undamaged(count: int, bad: Mapping[int, Damaged], skip: bool) -> Indices:
         text = f"{len(bad)} of {count} images cannot be read: {', '.join(briefs[:_NAMED])}{more}."
         if not skip:
             raise ValueError(f"{text} Repair or remove them, or pass skip_damaged=True.")
-        warnings.warn(f"{text} They are left out.", stacklevel=3)
+        warnings.warn(f"{text} They are left out.", DataWarning, stacklevel=3)
     return np.array([index for index in range(count) if index not in bad], dtype=np.int64)

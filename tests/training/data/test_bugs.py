@@ -11,12 +11,19 @@ import sys
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import torch
 from torch.utils.data import ConcatDataset
 from torch.utils.data import Dataset
 from torch.utils.data import Subset
 
+from optuna_popnas import Cell
+from optuna_popnas import NetworkConfig
+from optuna_popnas import retrain
+from optuna_popnas import SearchSpace
+from optuna_popnas import TrainingConfig
+from optuna_popnas import TrainingObjective
 from optuna_popnas.training.data import memory
 from optuna_popnas.training.data.image_data import capped
 from optuna_popnas.training.data.image_data import difference
@@ -322,3 +329,63 @@ def test_data_and_training_without_a_home(tmp_path: Path) -> None:
         )
         assert out.returncode == 0, out.stderr
         assert out.stdout.split()[-1] == "1"
+
+
+@pytest.mark.parametrize("top", [16, 1.0, 4095.0, 255])
+def test_models_take_images_as_the_user_has_them(top: float) -> None:
+    """Digits as 0 to 16 were predicted as if they were 0 to 1: 29.5 % right instead of 84.1 %."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 17, (40, 8, 8)) / 16 * top
+    if top in (255, 16):
+        images = np.rint(images).astype(np.uint8 if top == 255 else np.int64)
+    data = load_dataset((images, LABELS), validation_fraction=0.2)
+    cell = Cell.parse("[(-1, 'identity', -1, 'identity')]")
+    network = NetworkConfig(motifs=1, normal_cells=1, filters=2)
+    training = TrainingConfig(epochs=1, restart_epochs=None)
+    model = retrain(cell, data, network=network, training=training)
+    assert model.card()["data"]["range"] == [0.0, top]
+    expected = model.predict(np.asarray(data.images))  # the library's bytes
+    # As the training images were, in whatever type; and as the network sees them.
+    given = images[:, None]
+    for same in (given, given.astype(np.float32), given.astype(np.float64) / top):
+        np.testing.assert_allclose(model.predict(same), expected, atol=0.02)
+    with pytest.raises(ValueError, match=f"`images` must hold numbers from 0 to {top:g} as the"):
+        model.predict(given.astype(np.float64) * 300)
+    with pytest.raises(ValueError, match="`images` must hold numbers >= 0"):
+        model.predict(given.astype(np.float64) - 1)
+    assert len(model.predict(given[:0])) == 0
+
+
+def test_digits_are_not_mirrored_unless_asked_for() -> None:
+    space = SearchSpace(("identity",), max_blocks=1)
+    for flip, expected in ((None, False), (True, True)):
+        training = TrainingConfig(flip=flip)
+        objective = TrainingObjective(space, load_dataset("digits"), training=training)
+        assert objective.training.flip is expected
+    plain = load_dataset((np.zeros((40, 8, 8), np.uint8), LABELS))
+    assert TrainingObjective(space, plain).training.flip is True
+
+
+def test_a_study_refuses_changed_images_and_knows_them_elsewhere(tmp_path: Path) -> None:
+    """A search went on with other images, and did not with the same ones under another path."""
+    photos = fill(tmp_path / "photos")
+    space = SearchSpace(("identity",), max_blocks=1)
+    network = NetworkConfig(motifs=1, normal_cells=1, filters=2)
+    training = TrainingConfig(epochs=1, restart_epochs=None)
+    study = optuna.create_study(directions=["maximize", "minimize"])
+
+    def search(folder: Path) -> None:
+        objective = TrainingObjective(
+            space, load_dataset(folder), network=network, training=training
+        )
+        study.optimize(objective, n_trials=1)
+
+    search(photos)
+    shutil.copytree(photos, tmp_path / "elsewhere")
+    search(tmp_path / "elsewhere")
+    fill(photos, classes="c")
+    with pytest.raises(
+        ValueError, match="have changed: it had 2 classes, now 3 .'c'.. Use the same"
+    ):
+        search(photos)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "FAIL"]

@@ -221,10 +221,3 @@ def _read_model(card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Train
     network = build()
     network.load_state_dict(dict(tensors))
     return TrainedModel(network.eval(), dict(data), dict(card["training"]), dict(card["figures"]))
-
-
-def to_floats(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Return images as networks see them: float32, bytes divided by 255 (Sec. 6.1)."""
-    if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255)
-    return np.ascontiguousarray(images, dtype=np.float32)

@@ -166,7 +166,7 @@ class CommandParser:
             ways = [flag for flag, found in self.flags.items() if found is action]
             letters = [flag for flag in ways if len(flag) == 2]
             left = min((w for w in ways if len(w) > 2 and "_" not in w), key=len)
-            if kind is bool:
+            if kind in (bool, bool | None):
                 left = f"--no-{left[2:]}" if action.default is True else left
             else:
                 left = f"{', '.join([*letters, left])} {_metavar(kind)}"
@@ -201,11 +201,13 @@ class CommandParser:
             flag, equals, value = word.partition("=")
             positive = f"--{flag[5:]}" if flag.startswith("--no-") else flag
             action = self.flags.get(flag) or self.flags.get(positive)
-            if action is None or (flag not in self.flags and kind_of(action) is not bool):
+            if action is None or (
+                flag not in self.flags and kind_of(action) not in (bool, bool | None)
+            ):
                 hint = nearest(flag, self.flags)
                 hint = hint if len(self.flags) < 30 else hint.split("There are")[0]
                 raise ConfigError(f"There is no option `{flag}`. {hint or 'See --help.'}")
-            if kind_of(action) is bool and not equals:
+            if kind_of(action) in (bool, bool | None) and not equals:
                 value = "true" if flag in self.flags else "false"
             elif not equals:
                 found = next(rest, None)

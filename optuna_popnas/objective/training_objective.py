@@ -332,16 +332,7 @@ class TrainingObjective:
 
 
 def check_data(study: optuna.Study, data: ImageData, *, begins: bool = False) -> None:
-    """Keep on a study what its images are, or compare them with those it was begun with.
-
-    Args:
-        study: The study.
-        data: Images to train its cells on.
-        begins: The study has no trials: whatever is on it does not hold.
-
-    Raises:
-        ValueError: The images are others, wherever they are kept.
-    """
+    """Keep on a study what its images are, or raise ValueError if it was begun with others."""
     stored = study.user_attrs.get("data")
     if stored is None or begins:
         study.set_user_attr("data", data.fingerprint)

@@ -46,14 +46,14 @@ def search(storage: str, *flags: str, timeout: float = 300) -> subprocess.Comple
 def test_search_and_again(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path}/popnas.db"
     artifacts = tmp_path / "artifacts"
-    first = search(storage, "--workers", "2", "--artifacts", str(artifacts))
+    first = search(storage, "--mode", "popnas", "--workers", "2", "--artifacts", str(artifacts))
     assert first.returncode == 0, first.stderr
     assert "The search is finished: 11 cells trained." in first.stdout
     assert f"optuna-dashboard {storage} --artifact-dir {artifacts}" in first.stdout
     assert "|" not in first.stderr  # no progress bar without a terminal
     assert list(artifacts.iterdir())
 
-    again = search(storage, "--json")
+    again = search(storage, "--mode", "popnas", "--json")
     assert again.returncode == 0
     assert "Nothing is left to do" in again.stderr
     assert json.loads(again.stdout)["complete"] == 11
@@ -62,10 +62,10 @@ def test_search_and_again(tmp_path: Path) -> None:
     assert Counter(trial.state.name for trial in study.trials)["COMPLETE"] == 11
     assert study.user_attrs["settings"]["training"]["epochs"] == 1
 
-    other = search(storage, "--epochs", "2")
+    other = search(storage, "--mode", "popnas", "--epochs", "2")
     assert other.returncode == 2
     assert "`training.epochs` must be 1, with which the study 'digits' was begun" in other.stderr
-    space = search(storage, "--operators", "identity,3x3 conv")
+    space = search(storage, "--mode", "popnas", "--operators", "identity,3x3 conv")
     assert space.returncode == 2
     assert "`operators` must be" in space.stderr
 

@@ -56,7 +56,7 @@ def one_by_one(
     [
         {},
         {"flip": False},
-        {"translation": 0.0},
+        {"flip": True, "translation": 0.0},
         {"translation": 0.5},
         {"flip": False, "translation": 0.0, "crop": 2},
         {"flip": False, "translation": 0.2, "crop": 1},
@@ -93,7 +93,7 @@ def test_translation_reaches_an_eighth_and_flips_half() -> None:
     """Sec. 6.1: shifts of up to 1/8 of each side, half of the images mirrored."""
     count = 4000
     ramp = torch.arange(16, dtype=torch.uint8).view(1, 1, 16, 1).expand(1, 16, 16, 1)
-    augmenter = Augmenter(TrainingConfig(), (16, 16))
+    augmenter = Augmenter(TrainingConfig(flip=True), (16, 16))
     draws = augmenter.draw(count, torch.Generator().manual_seed(0))
     result = augmenter(ramp.contiguous(), torch.zeros(count, dtype=torch.int64), draws)
     row = (result[:, 0, :, 0] * 255).round()

@@ -36,7 +36,7 @@ def digits() -> ImageData:
 
 def start(data: ImageData, *, cell: Cell = CELL, **settings: Any) -> Training:
     config, machine = configs(
-        **{"epochs": 4, "batch_size": 64, "batch_norm": "running", **settings}
+        **{"epochs": 4, "batch_size": 64, "batch_norm": "running", "flip": True, **settings}
     )
     return start_training(cell, data, NETWORK, config, machine=machine, seeds=(3,), device="cpu")
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.launch import default_workers
 from optuna_popnas.cli.launch import visible_gpus
+from optuna_popnas.cli.schema import settings as known_settings
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
@@ -18,6 +19,7 @@ from optuna_popnas.study.words import duration_words
 
 if TYPE_CHECKING:
     from optuna_popnas.objective import TrainingObjective
+    from optuna_popnas.search import SearchConfig
     from optuna_popnas.training import ImageData
 
 Floats = npt.NDArray[np.float64]
@@ -35,7 +37,7 @@ class LevelOutlook(NamedTuple):
         distinct: Cells after equivalence; None where there are too many to count.
         candidates: Cells that would be judged, from as many parents as the search keeps.
         merged: How many of their encodings were equivalent to others.
-        trainings: Cells that are trained at most.
+        trainings: Cells that are trained at most; None in mode "adaptive", which has no levels.
         parameters, flops: (least, median, most) of the candidates.
         seconds: Estimated mean training time of a candidate; None if nothing was timed.
         inside: Share of the candidates within all limits; None without limits.
@@ -46,7 +48,7 @@ class LevelOutlook(NamedTuple):
     distinct: int | None
     candidates: int
     merged: int
-    trainings: int
+    trainings: int | None
     parameters: tuple[int, int, int]
     flops: tuple[int, int, int]
     seconds: float | None
@@ -66,15 +68,47 @@ def outlook_text(settings: SearchSettings, data: ImageData, objective: TrainingO
     from optuna_popnas.objective.proxies import time_cells
 
     measured = time_cells(objective, 4, seconds=10.0)
-    cost = cost_function(objective.network, data)
-    levels = outlook(settings, objective.space, cost, measured)
-    trainings, workers = 1 + sum(row.trainings for row in levels), worker_count(settings)
+    workers = worker_count(settings)
     name = f"{workers} worker{'s' if workers > 1 else ''} on {objective.device.type}"
-    text = f"At most {trainings:,} trainings with {name}"
-    hours = training_hours(levels)
-    if hours is not None:
-        text += f", about {duration_words(hours * 3600 / workers)} (a guess from a few cells)"
+    if search_config(settings).mode == "adaptive":
+        text = adaptive_words(settings, measured, name)
+    else:
+        cost = cost_function(objective.network, data)
+        levels = outlook(settings, objective.space, cost, measured)
+        text = f"At most {most_trainings(levels):,} trainings with {name}"
+        hours = training_hours(levels)
+        if hours is not None:
+            each = duration_words(hours * 3600 / workers)
+            text += f", about {each} (a guess from a few cells)"
     return f"{text}.\nCtrl-C ends it and nothing is lost; the same command goes on."
+
+
+def adaptive_words(
+    settings: SearchSettings, measured: list[tuple[Cell, float]], workers: str
+) -> str:
+    """Return what a search of mode "adaptive" will cost, as a sentence without its full stop."""
+    budget, count = search_config(settings).budget_seconds, worker_count(settings)
+    each = sum(seconds for _, seconds in measured) / len(measured) if measured else None
+    if budget is None:
+        text = f"{workers} train until little more is to be gained"
+        if each is not None:
+            text += f"; a training takes about {each:.2g} s (a guess from a few cells)"
+        return f"{text}. --hours or --budget-seconds set a limit"
+    text = f"{duration_words(budget)} of training with {workers}"
+    text += f", about {duration_words(budget / count)}" if count > 1 else ""
+    if each is not None:
+        text += f": some {budget / each:,.0f} cells (a guess from a few)"
+    return text
+
+
+def search_config(settings: SearchSettings) -> SearchConfig:
+    """Return what the search itself is set to, in the mode that the sampler has by default."""
+    from optuna_popnas.search import SearchConfig
+
+    search = {"mode": known_settings()["search"]["mode"].default, **settings.values["search"]}
+    return SearchConfig(
+        **{k: v for k, v in search.items() if k in SearchConfig.__dataclass_fields__}
+    )
 
 
 def outlook(
@@ -85,11 +119,8 @@ def outlook(
 ) -> list[LevelOutlook]:
     """Return what each level would be like; parents are drawn at random, not predicted."""
     from optuna_popnas.search import most_trials
-    from optuna_popnas.search import SearchConfig
 
-    search = settings.values["search"]
-    known = {k: v for k, v in search.items() if k in SearchConfig.__dataclass_fields__}
-    config = SearchConfig(**known)
+    config = search_config(settings)
     model = _TimeModel(cost, space, measured)
     rng = np.random.default_rng(settings.study.seed)
     parents: CellBatch | None = None
@@ -119,7 +150,7 @@ def outlook(
                 distinct=None if whole is None else len(whole),
                 candidates=len(candidates),
                 merged=encodings - len(candidates),
-                trainings=min(trainings, len(candidates)),
+                trainings=None if config.mode == "adaptive" else min(trainings, len(candidates)),
                 parameters=_range(costs["parameters"]),
                 flops=_range(costs["flops"]),
                 seconds=None if seconds is None else float(seconds.mean()),
@@ -179,7 +210,13 @@ def _range(values: npt.NDArray[Any]) -> tuple[int, int, int]:
     return int(values.min()), int(np.median(values)), int(values.max())
 
 
+def most_trainings(levels: list[LevelOutlook]) -> int:
+    """Return how many trainings a search of these levels takes at most, the empty cell's too."""
+    return 1 + sum(row.trainings or 0 for row in levels)
+
+
 def training_hours(levels: list[LevelOutlook]) -> float | None:
-    if any(row.seconds is None for row in levels):
+    """Return the hours of training of a search of these levels; None if they are not known."""
+    if any(row.seconds is None or row.trainings is None for row in levels):
         return None
-    return sum(row.trainings * (row.seconds or 0.0) for row in levels) / 3600
+    return sum((row.trainings or 0) * (row.seconds or 0.0) for row in levels) / 3600

@@ -15,8 +15,11 @@ from optuna_popnas.cli.config import read_settings
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import Values
+from optuna_popnas.cli.outlook import adaptive_words
 from optuna_popnas.cli.outlook import LevelOutlook
+from optuna_popnas.cli.outlook import most_trainings
 from optuna_popnas.cli.outlook import outlook
+from optuna_popnas.cli.outlook import search_config
 from optuna_popnas.cli.outlook import training_hours
 from optuna_popnas.cli.outlook import worker_count
 from optuna_popnas.cli.storages import DEFAULT_STORAGE
@@ -71,11 +74,13 @@ def run(config: str | None = None, /, *, timed: int = 8, json: bool = False, fla
         measured = time_cells(objective, timed)
         source = f"{len(measured)} cells that were timed for a moment"
     levels = outlook(settings, space, cost, measured)
+    adaptive, count = search_config(settings).mode == "adaptive", worker_count(settings)
     report = {
         "levels": [row._asdict() for row in levels],
-        "trainings": 1 + sum(row.trainings for row in levels),
+        "trainings": None if adaptive else most_trainings(levels),
+        "sentence": adaptive_words(settings, measured, f"{count} workers") if adaptive else None,
         "training_hours": training_hours(levels),
-        "workers": worker_count(settings),
+        "workers": count,
         "timed_by": source if measured else None,
         "device": str(objective.device),
     }
@@ -121,7 +126,7 @@ def profile_text(report: dict[str, Any], levels: list[LevelOutlook]) -> str:
                 distinct,
                 f"{row.candidates:,}",
                 f"{row.merged:,}",
-                f"{row.trainings}",
+                "" if row.trainings is None else f"{row.trainings}",
                 " ".join(_short(value) for value in row.parameters),
                 " ".join(_short(value) for value in row.flops),
                 "" if row.seconds is None else f"{row.seconds:.3g}",
@@ -138,7 +143,9 @@ def profile_text(report: dict[str, Any], levels: list[LevelOutlook]) -> str:
         "judged: candidates of a full level; merged: equivalent ones among their encodings;",
         "trained: at most; parameters and FLOPs per image: least, median, most; seconds: mean.",
         "",
-        f"At most {report['trainings']} trainings on {report['device']}.",
+        f"{report['sentence']}."
+        if report["sentence"]
+        else f"At most {report['trainings']} trainings on {report['device']}.",
     ]
     hours = report["training_hours"]
     if hours is not None:

@@ -51,11 +51,24 @@ def test_check_tries_everything_and_stores_nothing(
 ) -> None:
     url = f"sqlite:///{tmp_path}/popnas.db"
     flags = ("--max-blocks", "1", "--operators", "identity", "--epochs", "1", "--filters", "2")
-    assert main(["search", "--check", "--storage", url, *flags]) == 0
+    assert main(["search", "--check", "--storage", url, *flags, "--mode", "popnas"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["training"]["epochs"] == 1
     assert captured.err.startswith("At most 4 trainings with ")
     assert not (tmp_path / "popnas.db").exists()
+
+
+def test_a_budget_is_said_before_it_is_spent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--budget-seconds` without `--mode` was refused, as the outlook took the thesis' mode."""
+    url = f"sqlite:///{tmp_path}/popnas.db"
+    flags = ("--operators", "identity", "--epochs", "1", "--filters", "2", "--workers", "2")
+    assert main(["search", "--check", "--storage", url, "--budget-seconds", "240", *flags]) == 0
+    words = capsys.readouterr().err
+    assert words.startswith("4 min 00 s of training with 2 workers on cpu, about 2 min 00 s: ")
+    assert main(["search", "--check", "--storage", url, *flags]) == 0
+    assert "train until little more is to be gained" in capsys.readouterr().err
 
 
 def test_a_study_without_trials_takes_new_settings(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ CLAIM = "popnas"
 DEVICE = "device"
 CALIBRATION = "calibration"  # the seconds are those of the study's reference device
 STOPPED = "stopped"  # the training was ended early, as it promised nothing
+TIME_PARTS = "time_parts"  # where the time of a training went
 CURVE = "learning_curve"  # validation accuracies, an epoch each
 MACHINE_FAILURE = "machine_failure"  # the training failed by no fault of the cell
 SECONDS = "seconds"  # what a training that was ended early would have cost
@@ -132,7 +133,7 @@ class Fact(NamedTuple):
         waits: Whether it has said that it waits for a cell.
         seat: Who runs it, see :class:`Claim`; None if nobody has said so.
         curve: Validation accuracies of a training that was stopped early.
-        spent: Seconds that the trial took, whatever came of it.
+        spent: Seconds of training where the objective says so, else those that the trial took.
         device: On which device its seconds were measured, if they were not converted.
         total_cells: Cells of a network like its own that reads lookback -1, if it says so.
     """
@@ -252,7 +253,9 @@ def read_fact(trial: FrozenTrial) -> Fact:
     if SURPLUS in system:
         cell = None  # its parameters only keep it from standing out in a dashboard
         reason = system[SURPLUS]
-    spent = _duration(trial) - (0.0 if claim is None else claim.waited_seconds)
+    spent = _trained(trial.user_attrs)
+    if spent is None:
+        spent = _duration(trial) - (0.0 if claim is None else claim.waited_seconds)
     values = trial.values
     curve: tuple[float, ...] = ()
     if trial.state == TrialState.PRUNED:
@@ -314,6 +317,13 @@ def _partial_values(attrs: Mapping[str, Any], curve: Sequence[float], spent: flo
         float(accuracy) if _is_number(accuracy) else max(curve),
         float(seconds) if _is_number(seconds) else spent,
     ]
+
+
+def _trained(attrs: Mapping[str, Any]) -> float | None:
+    """Return the seconds of training that an objective has measured, None if it has not."""
+    parts = attrs.get(TIME_PARTS)
+    seconds = parts.get("train_seconds") if isinstance(parts, dict) else None
+    return float(seconds) if _is_number(seconds) else None
 
 
 def _duration(trial: FrozenTrial) -> float:

@@ -34,7 +34,7 @@ class LevelProfile(NamedTuple):
 
     Attributes:
         blocks: Blocks per cell at this level.
-        inputs: Values that an input of the last block can take (|I_b|).
+        inputs: Values that an input of the last block can take (``|I_b|``).
         new_blocks: Distinct blocks that can be added at this level (Sec. 4.1.3).
         upper_bound: Product of ``new_blocks`` up to this level, equivalent cells included.
     """

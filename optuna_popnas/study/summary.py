@@ -57,7 +57,7 @@ class SearchSummary(NamedTuple):
         workers: Workers with a running trial; those that wait have no cell.
         best_accuracy: Of all cells.
         front: Trials that no other one dominates, the most accurate first.
-        training_seconds: Of all trials together.
+        training_seconds: Of all trials together, of trainings that were ended early too.
         waited_seconds: Waiting of all trials together.
         elapsed_seconds: From the start of the first to the end of the last trial.
         seconds_left: Estimate until the search ends, at the present pace; None if not running.
@@ -193,7 +193,7 @@ def summarize(study: StudyLike) -> SearchSummary:
         ),
         best_accuracy=max((t.accuracy or 0.0 for t in view.complete), default=None),
         front=view.front,
-        training_seconds=sum(trial.seconds or 0.0 for trial in view.complete),
+        training_seconds=sum(t.trained_seconds for t in (*view.complete, *view.stopped)),
         waited_seconds=sum(trial.waited_seconds for trial in view.trials),
         elapsed_seconds=(max(ends) - min(times)).total_seconds() if times and ends else 0.0,
         seconds_left=_seconds_left(view, levels) if state == "running" and searched else None,

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from datetime import datetime
+from datetime import timedelta
+
 import optuna
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 import pytest
 
 from optuna_popnas.sampler.facts import direction_problem
+from optuna_popnas.sampler.facts import read_fact
 from optuna_popnas.sampler.facts import value_problem
 
 
@@ -30,3 +36,26 @@ def test_more_objectives_need_more_directions() -> None:
     text = direction_problem([maximize, minimize], ["parameters"])
     assert text is not None
     assert "['maximize', 'minimize', 'minimize'] (accuracy, seconds, parameters), but" in text
+
+
+def test_a_budget_is_spent_by_training_not_by_the_clock() -> None:
+    """Trainings that were ended early cost their wall time: a busy machine ate the budget."""
+    start = datetime(2026, 1, 1)
+    trial = FrozenTrial(
+        number=0,
+        trial_id=0,
+        state=TrialState.PRUNED,
+        value=None,
+        datetime_start=start,
+        datetime_complete=start + timedelta(seconds=60),
+        params={},
+        distributions={},
+        user_attrs={"learning_curve": [0.5], "stopped": 1, "seconds": 9.0},
+        system_attrs={},
+        intermediate_values={},
+    )
+    assert read_fact(trial).spent == 60.0  # nobody says better
+    trial.user_attrs["time_parts"] = {"train_seconds": 2.5, "setup_seconds": 1.0}
+    assert read_fact(trial).spent == 2.5
+    trial.user_attrs["time_parts"] = {"train_seconds": "soon"}
+    assert read_fact(trial).spent == 60.0

@@ -166,13 +166,15 @@ def load_study(
     Args:
         url: See :func:`storage_url`.
         name: Name of the study.
-        patience: Seconds that the storage may be away.
+        patience: Seconds that the storage may be away, now and in all that is done with the study.
 
     Raises:
         ConfigError: There is no such study, or several and none was named.
         StorageError: The storage does not answer.
     """
     import optuna
+
+    from optuna_popnas.sampler.patience import make_patient
 
     url = storage_url(url)
     storage = open_storage(url, must_exist=True, patience=patience)
@@ -191,9 +193,11 @@ def load_study(
         raise ConfigError(f"There is no study {name!r} in {where}. {nearest(name, names)}")
     chosen = name
     with quiet_optuna():
-        return patiently(
+        study = patiently(
             lambda: optuna.load_study(study_name=chosen, storage=storage), url, patience
         )
+    make_patient(study, patience)
+    return study
 
 
 def study_names(

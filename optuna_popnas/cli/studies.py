@@ -63,11 +63,17 @@ def find_study(settings: SearchSettings) -> optuna.Study | None:
 def open_study(settings: SearchSettings, *, patience: float = LOOK) -> optuna.Study:
     """Create or load the study and keep the settings on it; one without trials takes new ones.
 
+    Args:
+        settings: Of the search.
+        patience: Seconds that the storage may be away, now and in all that is done with the study.
+
     Raises:
         ConfigError: The study was begun with other settings; the text names the difference.
         StorageError: The storage does not answer.
     """
     import optuna
+
+    from optuna_popnas.sampler.patience import make_patient
 
     storage = open_storage(settings.storage, patience=patience)
     name, ours, directions = settings.study_name, full_settings(settings), _directions(settings)
@@ -92,7 +98,9 @@ def open_study(settings: SearchSettings, *, patience: float = LOOK) -> optuna.St
             study.set_user_attr("settings", ours)
             return study
 
-    return patiently(call, settings.storage, patience)
+    study = patiently(call, settings.storage, patience)
+    make_patient(study, patience)
+    return study
 
 
 def full_settings(settings: SearchSettings) -> dict[str, Any]:

@@ -121,8 +121,9 @@ class TrainingObjective:
         self.space = space
         self.data = data if isinstance(data, ImageData) else load_dataset(data)
         self.network = network or NetworkConfig()
-        self.training = (training or TrainingConfig()).for_data(self.data.mirror)
-        self.machine = machine or MachineConfig()
+        training = training or TrainingConfig()
+        self.training = training.for_data(self.data.mirror)
+        self.machine = machine or training.machine or MachineConfig()
         self.device = resolve_device(device)
         self.seed = seed
         self.goals = Goals(None if objectives is None else tuple(objectives), dict(limits or {}))

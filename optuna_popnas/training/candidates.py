@@ -156,7 +156,7 @@ def affordable_epochs(
         data,
         network or NetworkConfig(),
         training,
-        machine=machine or MachineConfig(threads=None),
+        machine=machine or training.machine or MachineConfig(threads=None),
         device=device,
     )
     begin = time.perf_counter()

@@ -13,7 +13,8 @@ from dataclasses import fields
 from dataclasses import replace
 from functools import wraps
 import math
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
+import warnings
 
 import numpy as np
 
@@ -73,25 +74,30 @@ class MachineConfig:
             )
 
 
-def _refuse_machine_settings(cls: type[_T]) -> type[_T]:
-    """Make a class say where the settings of machines are, if it is given one."""
+def _take_machine_settings(cls: type[_T]) -> type[_T]:
+    """Make a class take the settings of machines, which were once among its own, and keep them."""
     original: Any = cls.__init__
 
     @wraps(original)
     def init(self: _T, *arguments: Any, **settings: Any) -> None:
-        for name in settings:
-            if name in MachineConfig.__dataclass_fields__:
-                raise TypeError(
-                    f"`{name}` must be a setting of the machine, but got it for the training. "
-                    f"Use MachineConfig({name}={settings[name]!r})."
-                )
+        names = [name for name in settings if name in MachineConfig.__dataclass_fields__]
+        machine = {name: settings.pop(name) for name in names}
         original(self, *arguments, **settings)
+        if machine:
+            given = ", ".join(f"{name}={value!r}" for name, value in machine.items())
+            warnings.warn(
+                f"Settings of the machine are no settings of the training, but got {given}. "
+                f"Pass `machine=MachineConfig({given})` beside it.",
+                FutureWarning,
+                stacklevel=2,
+            )
+            object.__setattr__(self, "machine", MachineConfig(**machine))
 
     setattr(cls, "__init__", init)  # noqa: B010
     return cls
 
 
-@_refuse_machine_settings
+@_take_machine_settings
 @dataclass(frozen=True)
 class TrainingConfig:
     """Settings of one training. The defaults are those of the thesis' experiments (Sec. 6.1).
@@ -163,6 +169,9 @@ class TrainingConfig:
     mixup: float = 0.0
     rand_augment: int = 0
     fit_periods: bool = False
+
+    #: What was given here of the machine's settings.
+    machine: ClassVar[MachineConfig | None] = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "folds", "seeds"):

@@ -126,8 +126,9 @@ def retrain(
         OSError: The disk is full or the folder cannot be written to; the last checkpoint is kept.
         TrainingDiverged: The loss was not finite.
     """
-    settings = _checked(training or final_training()).for_data(data.mirror)
-    machine = machine or MachineConfig(threads=None)
+    training = training or final_training()
+    settings = _checked(training).for_data(data.mirror)
+    machine = machine or training.machine or MachineConfig(threads=None)
     where = resolve_device(device)
     config = _sized(cell, network or NetworkConfig(), data, parameters)
     split = data.split()

@@ -102,7 +102,7 @@ def start_training(
         data,
         training,
         split,
-        machine=machine or MachineConfig(),
+        machine=machine or training.machine or MachineConfig(),
         device=where,
         seeds=seeds,
     )
@@ -143,7 +143,7 @@ def train_cell(
     """
     network = network or NetworkConfig()
     training = training or TrainingConfig()
-    machine = machine or MachineConfig()
+    machine = machine or training.machine or MachineConfig()
     where = resolve_device(device)
     load_lazy_parts()
     memory = PeakMemory(where)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+import sqlite3
+import threading
 
 import optuna
 import pytest
 
 from optuna_popnas.cli import main
 from optuna_popnas.cli.errors import ConfigError
+from optuna_popnas.cli.storages import load_study
 from optuna_popnas.cli.storages import mask_password
 from optuna_popnas.cli.storages import open_storage
 from optuna_popnas.cli.storages import StorageError
@@ -68,3 +71,18 @@ def test_the_storage_of_the_environment(
     monkeypatch.setenv("POPNAS_STORAGE", url)
     assert main(["status"]) == 0
     assert capsys.readouterr().out.startswith("mine: Nothing has been trained")
+
+
+def test_studies_of_commands_wait_for_their_storage(tmp_path: Path) -> None:
+    """A worker read its study once before it was patient, and ended if the storage was away."""
+    url = f"sqlite:///{tmp_path}/popnas.db?timeout=0.1"
+    optuna.create_study(storage=url, study_name="s")
+    study = load_study(url, "s")
+    lock = sqlite3.connect(tmp_path / "popnas.db", check_same_thread=False)
+    lock.execute("BEGIN EXCLUSIVE")
+    timer = threading.Timer(1.0, lock.rollback)
+    timer.start()
+    study.set_user_attr("written", True)
+    assert study.user_attrs == {"written": True}
+    timer.join()
+    lock.close()

@@ -32,4 +32,4 @@ def test_a_script_without_a_main_guard_is_told_of_it(tmp_path: Path) -> None:
     script.write_text(SCRIPT.format(folder=str(tmp_path / "images")))
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert done.returncode != 0
-    assert 'if __name__ == "__main__":`, or set readers=0' in done.stderr.splitlines()[-1]
+    assert 'if __name__ == "__main__":`, or pass readers=0' in done.stderr.splitlines()[-1]

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from optuna_popnas import load_dataset
+from optuna_popnas import SearchSpace
+from optuna_popnas import TrainingObjective
 from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from tests.training.configs import configs
@@ -73,11 +76,20 @@ def test_settings_of_older_versions_are_read() -> None:
     assert TrainingConfig.from_dict(values) == TrainingConfig(epochs=9)
 
 
-def test_settings_of_the_machine_have_a_place_of_their_own() -> None:
-    with pytest.raises(
-        TypeError, match=r"must be a setting of the machine.*MachineConfig\(threads=2\)"
+def test_settings_of_the_machine_among_those_of_the_training() -> None:
+    """Scripts of the first version, which had them there, ended with a TypeError."""
+    with pytest.warns(
+        FutureWarning, match=r"Pass `machine=MachineConfig\(threads=2, readers=0\)`"
     ):
-        TrainingConfig(threads=2)  # type: ignore[call-arg]
+        config = TrainingConfig(epochs=9, threads=2, readers=0)  # type: ignore[call-arg]
+    assert config == TrainingConfig(epochs=9)
+    assert config.machine == MachineConfig(threads=2, readers=0)
+    data = load_dataset("digits", samples=40)
+    assert (
+        TrainingObjective(SearchSpace(["identity"], 1), data, training=config).machine.readers == 0
+    )
+    with pytest.warns(FutureWarning), pytest.raises(ValueError, match="`threads` must be an int"):
+        TrainingConfig(threads=0)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import hashlib
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
+import warnings
 
 import numpy as np
 from PIL import Image
@@ -17,7 +18,10 @@ from PIL import UnidentifiedImageError
 from optuna_popnas.training.data.arrays import check_range
 from optuna_popnas.training.data.arrays import to_bytes
 from optuna_popnas.training.data.source import Damaged
+from optuna_popnas.training.data.source import DataWarning
+from optuna_popnas.training.data.source import DIGEST_IMAGES
 from optuna_popnas.training.data.source import Source
+from optuna_popnas.training.data.source import spread
 from optuna_popnas.training.data.source import UInt8
 
 
@@ -42,6 +46,7 @@ class Header(NamedTuple):
         top: Its largest number if it is not of bytes (16 bits, 32 bits, floating-point).
         short: Whether these are 16-bit numbers.
         upper: Its largest byte if it has 16-bit colours, of which the upper 8 bits are read.
+        transparent: Whether what is behind it can be seen.
         digest: Of size, beginning and end of the file.
     """
 
@@ -51,12 +56,13 @@ class Header(NamedTuple):
     top: float | None
     short: bool
     upper: int | None
+    transparent: bool
     digest: bytes
 
 
 def extensions() -> frozenset[str]:
     """Return the endings of file names that are read as images."""
-    formats = _formats()
+    formats = (*_formats(), "MPO")  # which the reader of JPEG files opens
     return frozenset(e for e, f in Image.registered_extensions().items() if f in formats)
 
 
@@ -99,19 +105,20 @@ def _looked_at(image: Image.Image, begin: bytes, end: bytes, size: int, digest: 
     tiles: Any = getattr(image, "tile", None)
     raw = tiles[0][3] if tiles else ""
     sixteen = ";16" in str(raw[0] if isinstance(raw, tuple) else raw)
+    transparent = image.has_transparency_data
     if _is_whole(image.format, begin, end, size) and not sixteen and not _is_deep(image):
         # Asking a PNG file without it for its orientation would decode it.
         told = image.format != "PNG" or not {"exif", "xmp"}.isdisjoint(image.info)
         turned = told and image.getexif().get(0x0112, 1) >= 5
         width, height = image.size[::-1] if turned else image.size
-        return Header(image.mode in _GREY, height, width, None, False, None, digest)
+        return Header(image.mode in _GREY, height, width, None, False, None, transparent, digest)
     picture = upright(image)
     height, width = picture.height, picture.width
     if _is_deep(picture):
         top, short = check_range(np.asarray(picture), "the image"), picture.mode[:2] == "I;"
-        return Header(True, height, width, top, short, None, digest)
-    upper = int(np.asarray(picture).max()) if sixteen else None
-    return Header(image.mode in _GREY, height, width, None, False, upper, digest)
+        return Header(True, height, width, top, short, None, False, digest)
+    upper = int(np.asarray(image.convert("RGB")).max()) if sixteen else None
+    return Header(image.mode in _GREY, height, width, None, False, upper, transparent, digest)
 
 
 def _is_whole(kind: str | None, begin: bytes, end: bytes, size: int) -> bool:
@@ -195,6 +202,25 @@ class ImageFiles(Source):
         except Exception as error:
             raise _damaged(self._files[place], error) from None
 
+    def warn_of_ground(self) -> None:
+        """Warn if drawings cannot be seen on the white that transparent images are laid on."""
+        seen = [place for place in self.picks.tolist() if self._found[place].transparent]
+        seen = [seen[place] for place in spread(len(seen), DIGEST_IMAGES)]
+        blank = 0
+        for place in seen:
+            try:
+                pixels = self.read(place)
+            except Damaged:  # told by whoever reads them all
+                continue
+            blank += int(pixels.min() == pixels.max())
+        if blank > len(seen) // 2:
+            warnings.warn(
+                f"Transparent images are laid on white, on which {blank} of {len(seen)} looked at "
+                "are blank. Lay them on a ground that shows what is drawn, and save them again.",
+                DataWarning,
+                stacklevel=4,
+            )
+
     def digest(self) -> bytes:
         """Return a digest of sizes, beginnings and ends of the files, not of their names."""
         parts = [self._found[place].digest for place in self.picks]
@@ -212,7 +238,8 @@ def common(found: Sequence[Header]) -> tuple[int, tuple[int, int], float | None]
     """Return the channels, the mean height and width, and what becomes 255, of image files.
 
     Numbers that are not bytes are scaled as arrays are: floating-point numbers in [0, 1] by 255,
-    others so that the largest is 255. 16-bit files among files of bytes keep their full range.
+    others so that the largest is 255. 16-bit files among files of bytes keep the full range of the
+    8, 10, 12, 14 or 16 bits that they use.
 
     Raises:
         ValueError: 16-bit colours use but a few of their bits.
@@ -231,5 +258,6 @@ def common(found: Sequence[Header]) -> tuple[int, tuple[int, int], float | None]
     tops = [header.top for header in found if header.top is not None]
     top: float | None = max(tops, default=None)
     if tops and len(tops) < len(found) and any(header.short for header in found):
-        top = 65535.0
+        bits = next(bits for bits in (8, 10, 12, 14, 16, 32) if max(tops) < 1 << bits)
+        top = float((1 << bits) - 1)
     return channels, (height, width), top

@@ -35,6 +35,7 @@ _MASKS = frozenset(("mask", "masks", "label", "labels", "annotations", "segmenta
 # Names of folders that hold classes, and are none.
 _HOLDERS = re.compile(
     rf"(?:{'|'.join(_IMAGES)}|pics|pictures|photos?|data|datasets?|raw|original|processed"
+    r"|(?:un)?labell?ed|augmented"
     rf"|{'|'.join(_MASKS)}|{_FOLD.pattern})$"
 )
 
@@ -74,6 +75,8 @@ class _Folder:
             elif ending not in _BESIDE:
                 self.skipped[ending or "files without an ending"] += 1
         self.below = [folder for folder in below if folder.any]
+        #: Folders of which nothing is read, though something is there.
+        self.unread = [folder.name for folder in below if folder.skipped and not folder.any]
         for folder in below:
             self.skipped += folder.skipped
 
@@ -117,10 +120,12 @@ def find_images(place: Path) -> dict[str, Found]:
     for folder in parts.values():
         skipped += folder.skipped
     if skipped:
-        counts = ", ".join(f"{count} {ending}" for ending, count in skipped.most_common())
+        without = sorted({name for folder in parts.values() for name in folder.unread})
         warnings.warn(
-            f"{sum(skipped.values())} files below {str(place)!r} are not read: {counts}. "
-            "Save them as PNG or JPEG if they are images.",
+            f"{sum(skipped.values())} files below {str(place)!r} are not read: "
+            f"{_counted(skipped)}. Save them as PNG or JPEG if they are images."
+            + f" Nothing is read of {', '.join(map(repr, without))}."
+            * bool(without),
             DataWarning,
             stacklevel=2,
         )
@@ -166,6 +171,8 @@ def _classes(folder: _Folder) -> Found:
         raise ValueError(
             f"A folder of images must have one sub-folder of images per class, but "
             f"{str(folder.path)!r} has none. Put images below {folder.name}/<class>/."
+            + f" Files that are not read: {_counted(folder.skipped)}."
+            * bool(folder.skipped)
         )
     deep = [child for child in classes if len(child.leaves()) > 1]
     names = {child.name.lower() for child in classes}
@@ -206,6 +213,10 @@ def _classes(folder: _Folder) -> Found:
 def _parts_named(names: set[str]) -> set[str]:
     """Return the parts that folders of these names are."""
     return {part for part, fits in _PARTS.items() if any(map(fits.match, names))}
+
+
+def _counted(skipped: Counter[str]) -> str:
+    return ", ".join(f"{count} {ending}" for ending, count in skipped.most_common())
 
 
 def _listed(names: set[str]) -> str:

@@ -46,6 +46,10 @@ def classes_of(name: str, part: Part) -> tuple[tuple[str, ...], npt.NDArray[np.i
 def _flat_labels(name: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
+    if labels.ndim == 2 and labels.dtype.kind in "uifb" and _is_one_hot(labels):
+        labels = labels.argmax(axis=1)
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels)
     if labels.dtype.kind == "O":
         missing = np.array([value is None or value != value for value in labels.ravel()])
         labels = labels if missing.any() else np.array(labels.tolist())
@@ -69,6 +73,11 @@ def _flat_labels(name: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
             )
         labels = labels.astype(np.int64)
     return labels
+
+
+def _is_one_hot(labels: npt.NDArray[Any]) -> bool:
+    """Whether each row has one 1 among zeros, as Keras' ``to_categorical`` makes them."""
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
 
 
 def indices_of(name: str, part: Part, names: tuple[str, ...]) -> npt.NDArray[np.int64]:

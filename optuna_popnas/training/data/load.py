@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 import os
 from pathlib import Path
+import re
 from typing import Any
 import warnings
 
@@ -20,6 +21,11 @@ from optuna_popnas.training.data.files import Header
 from optuna_popnas.training.data.files import headers
 from optuna_popnas.training.data.files import ImageFiles
 from optuna_popnas.training.data.folders import find_images
+from optuna_popnas.training.data.forms import are_arrays
+from optuna_popnas.training.data.forms import are_pairs
+from optuna_popnas.training.data.forms import innermost
+from optuna_popnas.training.data.forms import is_torch_dataset
+from optuna_popnas.training.data.forms import is_whole
 from optuna_popnas.training.data.image_data import capped
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.image_data import Images
@@ -40,11 +46,10 @@ from optuna_popnas.training.data.source import Source
 from optuna_popnas.training.data.source import undamaged
 from optuna_popnas.training.data.torch_datasets import as_array
 from optuna_popnas.training.data.torch_datasets import as_labels
-from optuna_popnas.training.data.torch_datasets import innermost
-from optuna_popnas.training.data.torch_datasets import is_torch_dataset
 from optuna_popnas.training.data.torch_datasets import read_torch_dataset
 
 
+_SPELLINGS = {name.replace("-", ""): name for name in NAMES}
 _LARGE = 200 * 200  # pixels of an image that make trainings slow
 
 
@@ -58,7 +63,7 @@ def load_dataset(
     test_fraction: float = 0.0,
     seed: int = 0,
     root: str | os.PathLike[str] | None = None,
-    memory_limit: int | None = None,
+    memory_limit: float | None = None,
     name: str | None = None,
     channels_last: bool | None = None,
     skip_damaged: bool = False,
@@ -104,8 +109,11 @@ def load_dataset(
         ((1797, 1, 8, 8), 10)
     """
     size = _check_size(image_size)
-    if samples is not None and (isinstance(samples, bool) or int(samples) != samples):
-        raise ValueError(f"`samples` must be an integer or None, but got {samples!r}.")
+    for what, number in (("samples", samples), ("seed", seed)):
+        if number is not None and (isinstance(number, bool) or int(number) != number):
+            raise ValueError(f"`{what}` must be an integer, but got {number!r}.")
+    if seed < 0:
+        raise ValueError(f"`seed` must be at least 0, but got {seed!r}.")
     if not 0.0 <= test_fraction < 1.0:
         raise ValueError(f"`test_fraction` must be in [0, 1), but got {test_fraction!r}.")
     loading = _Loading(size, free_memory(memory_limit), root, channels_last, skip_damaged)
@@ -129,6 +137,8 @@ def load_dataset(
             f"`samples` must be at least {2 * len(names)}, two for each class of {name!r}, "
             f"but got {samples}."
         )
+    if isinstance(images, ImageFiles):
+        images.warn_of_ground()
     chosen = capped(labels, samples, seed=seed)
     images, keep = loading.fetch(images.take(chosen))
     labels = labels[chosen][keep]
@@ -184,8 +194,8 @@ class _Loading:
         """Return the name and the parts: "train" and maybe "validation" and "test"."""
         if isinstance(source, (str, os.PathLike)):
             path = Path(source)
-            key = str(source).lower().replace("_", "-")
-            if isinstance(source, str) and key in NAMES:
+            key = _SPELLINGS.get(re.sub("[ _-]", "", str(source).lower()))
+            if isinstance(source, str) and key is not None and not path.is_dir():
                 return key, read_named(key, self.root, self._dataset)
             if str(source).startswith("~"):
                 path = path.expanduser()
@@ -197,13 +207,18 @@ class _Loading:
                 f"`source` must be a name ({', '.join(sorted(NAMES))}), a folder of images or an "
                 f".npz file, but got {str(source)!r}. Check the spelling."
             )
-        if isinstance(source, (tuple, list)) and _are_pairs(source):
+        if isinstance(source, (tuple, list)) and are_pairs(source):
             keys = ("train", "test") if len(source) == 2 else ("train", "validation", "test")
             return "arrays", {key: self._arrays(*pair) for key, pair in zip(keys, source)}
-        if isinstance(source, (tuple, list)) and len(source) in (2, 4):
+        if are_arrays(source):
             pairs = {"train": source[:2], "test": source[2:]}
             return "arrays", {key: self._arrays(*pair) for key, pair in pairs.items() if pair}
         if is_torch_dataset(source):
+            if isinstance(source, (tuple, list)) and all(map(is_whole, source)):
+                raise ValueError(
+                    f"`source` must be one data set, but got {len(source)} of them. Pass those to "
+                    "train and validate on as one, and `test=` those to test on."
+                )
             return type(innermost(source)).__name__, {"train": self._dataset(source)}
         raise ValueError(
             "`source` must be a name, a folder, an .npz file, a tuple (X, y) or a torch Dataset "
@@ -287,16 +302,6 @@ class _Loading:
         array, bad = images.array()
         keep = undamaged(len(images), bad, self.skip_damaged)
         return (array[keep] if bad else array), keep
-
-
-def _are_pairs(source: Any) -> bool:
-    """Whether these are ((X, y), (X_test, y_test)), as Keras has them, or three such pairs."""
-    return len(source) in (2, 3) and all(
-        isinstance(pair, (tuple, list))
-        and len(pair) == 2
-        and len(getattr(pair[0], "shape", ())) > 2
-        for pair in source
-    )
 
 
 def _joined(name: str, first: Images, second: Images) -> Images:

@@ -13,14 +13,22 @@ WORKERS = "POPNAS_WORKERS"
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
-def memory_limit(limit: int | None) -> int:
+def memory_limit(limit: float | None) -> int:
     """Return how many bytes images may take: the limit given, or half of the free memory.
 
     Free is what the machine has, the control groups (v1 and v2) of a container or job grant and
     the address space allows, whichever is least; workers of one machine share it.
+
+    Raises:
+        ValueError: The limit is no number of bytes.
     """
     if limit is not None:
-        return limit
+        if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit >= 0:
+            raise ValueError(
+                f"`memory_limit` must be a number of bytes or None, but got {limit!r}. "
+                "Write 2e9 for 2 GB."
+            )
+        return int(min(limit, 1 << 62))
     return max(min(_free()), 0) // 2 // workers_here()
 
 

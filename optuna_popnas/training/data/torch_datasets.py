@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import hashlib
 from typing import Any
 
@@ -12,6 +13,7 @@ from optuna_popnas.training.data.arrays import ArrayImages
 from optuna_popnas.training.data.arrays import channels_first
 from optuna_popnas.training.data.arrays import resized
 from optuna_popnas.training.data.files import to_pixels
+from optuna_popnas.training.data.forms import innermost
 from optuna_popnas.training.data.labels import Part
 from optuna_popnas.training.data.source import Damaged
 from optuna_popnas.training.data.source import DIGEST_IMAGES
@@ -19,20 +21,6 @@ from optuna_popnas.training.data.source import Source
 from optuna_popnas.training.data.source import spread
 from optuna_popnas.training.data.source import UInt8
 from optuna_popnas.training.data.source import undamaged
-
-
-def is_torch_dataset(source: Any) -> bool:
-    """Whether this is a data set with indices and a length."""
-    return hasattr(source, "__getitem__") and hasattr(source, "__len__")
-
-
-def innermost(dataset: Any) -> Any:
-    """Return the data set that others are wrapped around: subsets, concatenations and the like."""
-    while True:
-        inner = getattr(dataset, "dataset", None) or (getattr(dataset, "datasets", None) or [0])[0]
-        if not is_torch_dataset(inner):
-            return dataset
-        dataset = inner
 
 
 def read_torch_dataset(
@@ -75,6 +63,13 @@ def _checked(names: tuple[str, ...] | None, labels: npt.NDArray[Any]) -> tuple[s
     return names if 0 <= labels.min() and labels.max() < len(names) else None
 
 
+def _kind(item: Any) -> str:
+    """Return what an item is, in words."""
+    if isinstance(item, Mapping):
+        return f"a dictionary of {', '.join(map(str, item))}"
+    return f"{type(item).__name__}" + f" of {len(item)}" * isinstance(item, (tuple, list))
+
+
 def as_array(value: Any) -> npt.NDArray[Any]:
     """Return a tensor or anything else as an array."""
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
@@ -83,7 +78,7 @@ def as_array(value: Any) -> npt.NDArray[Any]:
 def as_labels(labels: Any) -> npt.NDArray[Any]:
     """Return labels, numbers, texts or tensors, as an array; some may be None."""
     if isinstance(labels, (list, tuple)):
-        labels = [label.item() if hasattr(label, "item") else label for label in labels]
+        labels = [as_array(x).tolist() if hasattr(x, "item") else x for x in labels]
         if any(label is None for label in labels):
             return np.array(labels, dtype=object)
     return as_array(labels)
@@ -143,8 +138,8 @@ class DatasetImages(Source):
             raise Damaged(f"no. {place}", reason) from None
         if not isinstance(item, (tuple, list)) or len(item) != 2:
             raise ValueError(
-                "Items of a data set must be pairs (image, label), but item "
-                f"{place} is {type(item).__name__}. Labels are needed to train."
+                f"Items of a data set must be pairs (image, label), but item {place} is "
+                f"{_kind(item)}. Labels are needed to train."
             )
         self.labels[place] = item[1]
         return item[0], item[1]

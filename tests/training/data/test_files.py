@@ -11,6 +11,7 @@ import pytest
 
 from optuna_popnas.training.data.files import ImageFiles
 from optuna_popnas.training.data.load import load_dataset
+from optuna_popnas.training.data.source import DataWarning
 from tests.training.data.pictures import fill
 from tests.training.data.pictures import put
 
@@ -91,8 +92,12 @@ def test_numbers_of_files_are_scaled_as_those_of_arrays(
     assert len(np.unique(files.images[0])) > 200
 
 
-def test_12_bits_within_16_bits_of_colour_are_refused(tmp_path: Path) -> None:
-    """Pillow reads the upper 8 bits of 16-bit colours: of 12 bits only 4 were left."""
+@pytest.mark.parametrize("channels", [3, 4])
+def test_12_bits_within_16_bits_of_colour_are_refused(tmp_path: Path, channels: int) -> None:
+    """Pillow reads the upper 8 bits of 16-bit colours: of 12 bits only 4 were left.
+
+    Where they are transparent, the white they are laid on was taken for what they hold.
+    """
     import struct
     import zlib
 
@@ -101,8 +106,8 @@ def test_12_bits_within_16_bits_of_colour_are_refused(tmp_path: Path) -> None:
             crc = struct.pack(">I", zlib.crc32(kind + body))
             return struct.pack(">I", len(body)) + kind + body + crc
 
-        rows = (b"\0" + struct.pack(">H", value) * 3 * 4) * 4
-        header = struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)
+        rows = (b"\0" + struct.pack(">H", value) * channels * 4) * 4
+        header = struct.pack(">IIBBBBB", 4, 4, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
         parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
         return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
@@ -111,8 +116,9 @@ def test_12_bits_within_16_bits_of_colour_are_refused(tmp_path: Path) -> None:
         path.write_bytes(colour_png(4095))
     with pytest.raises(ValueError, match="must fill their 16 bits, .* none has more than 15"):
         load_dataset(tmp_path)
-    (tmp_path / "a" / "0.png").write_bytes(colour_png(65535))
-    assert np.asarray(load_dataset(tmp_path).images).max() == 255
+    if channels == 3:
+        (tmp_path / "a" / "0.png").write_bytes(colour_png(65535))
+        assert np.asarray(load_dataset(tmp_path).images).max() == 255
 
 
 def test_damaged_files_are_named_all_at_once_or_left_out(tmp_path: Path) -> None:
@@ -190,3 +196,34 @@ def test_train_and_val_folders_beyond_memory(tmp_path: Path) -> None:
         np.testing.assert_array_equal(lazy.images[index], whole.images[index])
     assert lazy.fingerprint == whole.fingerprint
     assert isinstance(lazy.test_images, ImageFiles)
+
+
+def test_drawings_that_white_swallows_are_warned_of(tmp_path: Path) -> None:
+    """White drawings on transparent ground became white images, all equal, in silence."""
+    for name, colour in (("white", 255), ("black", 0)):
+        for kind in "ab":
+            for index in range(3):
+                pixels = np.full((8, 8, 4), colour, np.uint8)
+                pixels[..., 3] = 0
+                pixels[: index + 1, :, 3] = 255
+                put(tmp_path / name / kind / f"{index}.png", pixels)
+    with pytest.warns(DataWarning, match="laid on white, on which 6 of 6 looked at are blank"):
+        load_dataset(tmp_path / "white")
+    load_dataset(tmp_path / "black")
+
+
+def test_12_bit_files_among_bytes_keep_their_12_bits(tmp_path: Path) -> None:
+    """They were divided by 65,535, and became nearly black."""
+    for index in range(2):
+        put(tmp_path / "a" / f"{index}.png", np.full((4, 4), 200, np.uint8))
+        put(tmp_path / "b" / f"{index}.png", np.full((4, 4), 3213, np.uint16))
+    images = np.asarray(load_dataset(tmp_path).images)
+    assert images[:2].max() == 200 and images[2:].min() == images.max() == 200
+
+
+def test_multi_picture_files_are_read(tmp_path: Path) -> None:
+    """``.mpo`` files of stereo cameras are JPEG files."""
+    for name in "ab":
+        for index in range(2):
+            put(tmp_path / name / f"{index}.mpo", format="MPO")
+    assert len(load_dataset(tmp_path).labels) == 4

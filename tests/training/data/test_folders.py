@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+import shutil
 
 import numpy as np
 from PIL import Image
 import pytest
 
+from optuna_popnas.training.data.folders import find_images
 from optuna_popnas.training.data.load import load_dataset
+from optuna_popnas.training.data.source import DataWarning
 from tests.training.data.pictures import fill
 from tests.training.data.pictures import put
 
@@ -138,3 +141,23 @@ def test_files_of_any_format_of_pillow_are_read_or_counted(tmp_path: Path) -> No
     with pytest.warns(UserWarning, match=r"4 files below .* are not read: 3 .heic, 1 .eps"):
         data = load_dataset(tmp_path)
     assert np.bincount(data.labels).tolist() == [9, 4]
+
+
+def test_classes_of_which_nothing_is_read_are_named(tmp_path: Path) -> None:
+    """A class of another format was left out, and a folder of them said to have no sub-folder."""
+    fill(tmp_path)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "0.heic").write_bytes(b"ftypheic")
+    with pytest.warns(DataWarning, match=r"1 .heic\. .* Nothing is read of 'c'\."):
+        assert find_images(tmp_path)["train"].names == ["a", "b"]
+    for name in "ab":
+        shutil.rmtree(tmp_path / name)
+    with pytest.raises(ValueError, match=r"has none\. .* Files that are not read: 1 .heic\."):
+        find_images(tmp_path)
+
+
+def test_labelled_and_unlabelled_images_are_no_classes(tmp_path: Path) -> None:
+    fill(tmp_path / "labeled")
+    put(tmp_path / "unlabeled" / "0.png")
+    with pytest.raises(ValueError, match="has 'labeled', with 'a', 'b' inside"):
+        find_images(tmp_path)

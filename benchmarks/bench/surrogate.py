@@ -174,7 +174,7 @@ class SurrogateBench(Bench):
         self._memory: dict[Cell, tuple[float, float]] = {}
         features = self._features(sample.cells)
         weights = 1 / (0.3 + 1 / sample.trainings)
-        self._accuracy = Regression(depth=5, ridge=60.0).fit(
+        self._accuracy = Regression(depth=4, ridge=100.0).fit(
             features, logit(sample.accuracy), weights
         )
         self._seconds = Regression(depth=4, ridge=1.0).fit(

@@ -97,7 +97,7 @@ class Regression:
         self._mean, self._scale = features.mean(axis=0), features.std(axis=0) + 1e-9
         design = self._design(features)
         rng = np.random.default_rng(0)
-        self._linear, self._trees = [], []
+        linear_parts, trees_parts = [], []
         for member in range(self._members):
             # A Bayesian bootstrap leaves no cell out.
             weight = weights * rng.exponential(size=len(values))
@@ -117,16 +117,16 @@ class Regression:
                 allow_writing_files=False,
             )
             trees.fit(features, values - design @ linear, sample_weight=weight)
-            self._linear.append(linear)
-            self._trees.append(trees)
+            linear_parts.append(linear)
+            trees_parts.append(trees)
+        self._linear = np.mean(linear_parts, axis=0)
+        self._trees = catboost.sum_models(trees_parts, weights=[1 / self._members] * self._members)
         return self
 
     def predict(self, features: Floats) -> Floats:
         """Return ``(n,)`` means over the ensemble."""
-        total = self._design(features) @ np.mean(self._linear, axis=0)
-        for trees in self._trees:
-            total = total + trees.predict(features, thread_count=1) / len(self._trees)
-        return np.asarray(total)
+        trees = self._trees.predict(features, thread_count=1)
+        return np.asarray(self._design(features) @ self._linear + trees)
 
     def _design(self, features: Floats) -> Floats:
         return np.column_stack([(features - self._mean) / self._scale, np.ones(len(features))])
@@ -171,7 +171,7 @@ class SurrogateBench(Bench):
         self.sample = sample
         self.fingerprint = fingerprint
         self._unit = unit
-        self._memory: dict[Cell, tuple[float, float]] = {}
+        self._memory: dict[Cell, tuple[float, float, float]] = {}
         features = self._features(sample.cells)
         weights = 1 / (0.3 + 1 / sample.trainings)
         self._accuracy = Regression(depth=4, ridge=100.0).fit(
@@ -218,16 +218,20 @@ class SurrogateBench(Bench):
 
     def evaluate(self, cell: Cell, seed: int) -> Evaluation:
         if cell not in self._memory:
-            accuracy, seconds = self.expected([cell])
-            self._memory[cell] = float(accuracy[0]), float(seconds[0])
-        mean, seconds = self._memory[cell]
+            batch = CellBatch.from_cells(self.space, [cell])
+            accuracy, seconds = self.expected(batch)
+            self._memory[cell] = (
+                float(accuracy[0]),
+                float(seconds[0]),
+                float(self.costs(batch)[1][0]),
+            )
+        mean, seconds, flops = self._memory[cell]
         rng = cell_rng(cell, self.space, seed)
         accuracy = float(np.clip(mean + self._noise(mean) * rng.normal(), 0.0, 1.0))
         seconds *= float(np.exp(self._time_noise * rng.normal()))
         curve: tuple[float, ...] = ()
         if self._curves is not None:
-            flops = np.log1p(self.costs([cell])[1])
-            curve = self._curves.draw(accuracy, float(flops[0]), rng)
+            curve = self._curves.draw(accuracy, float(np.log1p(flops)), rng)
         return Evaluation(accuracy, seconds, curve)
 
     @cached_property

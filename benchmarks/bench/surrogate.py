@@ -144,7 +144,6 @@ class SurrogateBench(Bench):
         unit: Seconds of training of the reference cell.
         curve_epochs: Epochs of ``sample.curves``.
         noise: Standard deviation of one accuracy where the sample has no repeats.
-        fingerprint: Identifies the data, for the front that is kept of it.
     """
 
     def __init__(
@@ -159,7 +158,6 @@ class SurrogateBench(Bench):
         curve_epochs: tuple[int, ...] = (),
         epochs: int = 9,
         noise: float = 0.01,
-        fingerprint: str = "",
     ) -> None:
         self.name = name
         self.space = space
@@ -169,7 +167,6 @@ class SurrogateBench(Bench):
         self.curve_epochs = curve_epochs
         self.epochs = epochs
         self.sample = sample
-        self.fingerprint = fingerprint
         self._unit = unit
         self._memory: dict[Cell, tuple[float, float, float]] = {}
         features = self._features(sample.cells)

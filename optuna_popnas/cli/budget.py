@@ -16,11 +16,13 @@ from optuna_popnas.cli.storages import study_names
 from optuna_popnas.cli.studies import PICKED
 from optuna_popnas.cli.work import load_data
 from optuna_popnas.cli.work import prepare
+from optuna_popnas.study import view_study
 from optuna_popnas.study.words import duration_words
 
 
 if TYPE_CHECKING:
     from optuna_popnas.objective.proxies import Proxy
+    from optuna_popnas.training import ImageData
 
 
 _FEW_OPERATORS = ("identity", "3x3 conv", "3x3 dconv", "5x5 dconv", "2x2 maxpool")
@@ -29,38 +31,47 @@ _FEW_OPERATORS = ("identity", "3x3 conv", "3x3 dconv", "5x5 dconv", "2x2 maxpool
 def settings_for(settings: SearchSettings, hours: float) -> tuple[SearchSettings, list[str]]:
     """Return settings for a budget, and in sentences what was chosen and why.
 
-    What was given stays. A study that was begun keeps what was chosen for it.
+    What was given stays. A study that was begun keeps what was chosen for it, but for its budget,
+    which may grow once it is spent.
 
     Raises:
         ConfigError: ``hours`` is not positive, or the data cannot be used.
     """
     if not hours > 0:
         raise ConfigError(f"`hours` must be greater than 0, but got {hours:g}.")
-    stored = stored_picks(settings)
+    stored = stored_picks(settings, hours)
     if stored is not None:
         return _under(settings, stored), []
     # PyTorch is loaded when a budget is given, not before.
     from optuna_popnas.objective.proxies import affordable_proxy
     from optuna_popnas.objective.proxies import TRAINING_SHARE
+    from optuna_popnas.objective.proxies import validation_part
 
     seconds = hours * 3600 * worker_count(settings)
-    native = max(load_data(settings).image_size)
+    images = load_data(settings)
     proxy, cost, _ = affordable_proxy(
-        lambda proxy: prepare(_under(settings, _proxy_values(settings, proxy, native)))[1],
+        lambda proxy: prepare(_under(settings, _proxy_values(settings, proxy, images)))[1],
         TRAINING_SHARE * seconds,
     )
     seconds *= TRAINING_SHARE
     trainings = seconds / cost
-    picks = _picks(settings, _proxy_values(settings, proxy, native), hours, trainings, seconds)
+    part = validation_part(images)
+    values = _proxy_values(settings, proxy, images)
+    if "validation_fraction" not in settings.values["data"] and part != images.validation_fraction:
+        values["data"] = {**values.get("data", {}), "validation_fraction": part}
+    else:
+        part = images.validation_fraction
+    picks = _picks(settings, values, hours, trainings, seconds)
     words = (
         f"For {duration_words(hours * 3600)} chosen: {proxy.describe()}.",
-        f"A training then takes about {cost:.3g} s, and some {trainings:,.0f} fit in.",
+        f"A training then takes about {cost:.3g} s, and some {trainings:,.0f} fit in; "
+        f"{part:.0%} of the images validate.",
     )
     return _under(settings, picks), list(words)
 
 
-def stored_picks(settings: SearchSettings) -> Values | None:
-    """Return what was chosen for a study that was begun; None if there is none."""
+def stored_picks(settings: SearchSettings, hours: float) -> Values | None:
+    """Return what was chosen for a study that was begun, with hours for this run; else None."""
     file = storage_file(settings.storage)
     if file is not None and not file.exists():
         return None
@@ -71,7 +82,15 @@ def stored_picks(settings: SearchSettings) -> Values | None:
         return None
     study = optuna.load_study(study_name=settings.study_name, storage=storage)
     picked: Values | None = study.user_attrs.get(PICKED)
-    return picked
+    if picked is None:
+        return None
+    run: Values = {"study": {"timeout": hours * 3600}}
+    view = view_study(study)
+    budget = view.settings.get("budget_seconds")
+    if budget is not None:
+        larger = picked["search"]["budget_seconds"] * hours * 3600 / picked["study"]["timeout"]
+        run["search"] = {"budget_seconds": max(budget, round(larger, 1)) if view.done else budget}
+    return merge(picked, run)
 
 
 def _under(settings: SearchSettings, picks: Values) -> SearchSettings:
@@ -80,7 +99,7 @@ def _under(settings: SearchSettings, picks: Values) -> SearchSettings:
     return found
 
 
-def _proxy_values(settings: SearchSettings, proxy: Proxy, native: int) -> Values:
+def _proxy_values(settings: SearchSettings, proxy: Proxy, images: ImageData) -> Values:
     values: Values = {
         "network": {
             "motifs": proxy.motifs,
@@ -89,7 +108,7 @@ def _proxy_values(settings: SearchSettings, proxy: Proxy, native: int) -> Values
         },
         "training": {"epochs": proxy.epochs},
     }
-    if "image_size" not in settings.values["data"] and native > proxy.side:
+    if "image_size" not in settings.values["data"] and max(images.image_size) > proxy.side:
         values["data"] = {"image_size": proxy.side}
     return values
 

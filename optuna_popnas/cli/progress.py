@@ -25,20 +25,29 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _LINE_PAUSE = 60.0  # between lines of a log, seconds
 
 
-def describe(summary: SearchSummary) -> tuple[int, int, str, str]:
-    """Return what a progress bar shows: done, total, words before and after the bar."""
+def describe(
+    summary: SearchSummary, most_seconds: float | None = None
+) -> tuple[int, int, str, str]:
+    """Return what a progress bar shows: done, total, words before and after the bar.
+
+    Args:
+        summary: What the study says.
+        most_seconds: After so many the search is ended.
+    """
     now = next((row for row in summary.levels if row.level == summary.level), None)
     done, total = (0, 1) if now is None else (now.trained, max(now.planned, 1))
     before = "starting" if now is None else f"level {now.level} of {summary.max_blocks}"
     parts: list[str] = []
     if summary.waves is not None:
-        done, total = summary.complete, max(sum(row.planned for row in summary.levels), 1)
+        done = summary.complete + sum(row.stopped for row in summary.levels)
+        total = max(sum(row.planned for row in summary.levels), 1)
         before, now = f"wave {summary.waves}", None
     waiting = [worker for worker in summary.workers if worker.cell is None]
     if now is not None and done >= total and waiting:
         parts.append("planning the next level")
-    if summary.seconds_left is not None:
-        parts.append(f"about {duration_words(summary.seconds_left)} left")
+    known = [left for left in (summary.seconds_left, most_seconds) if left is not None]
+    if known:
+        parts.append(f"about {duration_words(max(min(known), 0.0))} left")
     if summary.front:
         parts.append(f"front {len(summary.front)}")
     if summary.best_accuracy is not None:
@@ -80,11 +89,17 @@ class StudyReader:
 
 
 class SearchBar:
-    """A progress bar of the present level; a line a minute where the output is no terminal."""
+    """A progress bar of the present level; a line a minute where the output is no terminal.
 
-    def __init__(self, study: optuna.Study) -> None:
+    Args:
+        study: The study.
+        ends: When the search is ended by the clock, in monotonic seconds.
+    """
+
+    def __init__(self, study: optuna.Study, *, ends: float | None = None) -> None:
         from tqdm import tqdm
 
+        self._ends = ends
         self._reader = StudyReader(study)
         self._next = 0.0
         self._line = ""
@@ -105,7 +120,8 @@ class SearchBar:
         summary = self._reader.latest
         if summary is None or now < self._next:
             return
-        done, total, before, after = describe(summary)
+        most = None if self._ends is None else self._ends - now
+        done, total, before, after = describe(summary, most)
         if self._reader.away:
             after = "the storage does not answer"
         if self._bar.disable:
@@ -141,10 +157,15 @@ class SearchBar:
 
 
 def watch(
-    study: optuna.Study, command: Sequence[str], workers: int, gpus: Sequence[str] = ()
+    study: optuna.Study,
+    command: Sequence[str],
+    workers: int,
+    gpus: Sequence[str] = (),
+    *,
+    ends: float | None = None,
 ) -> int:
     """Start workers, show progress until they end; returns the exit code."""
-    bar = SearchBar(study)
+    bar = SearchBar(study, ends=ends)
     try:
         report = launch_workers(command, workers, gpus=gpus, say=bar.write, on_poll=bar.update)
     finally:

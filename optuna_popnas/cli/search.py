@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from importlib.util import find_spec
 from json import dumps
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from optuna_popnas.cli.budget import settings_for
@@ -95,6 +96,7 @@ def run(
         optuna-popnas search photos/ --hours 2
         optuna-popnas search examples/digits.toml --max-blocks 4
     """
+    begin = time.monotonic()
     settings = read_source(source, flags)
     if hours is not None:
         settings, reasons = settings_for(settings, hours)
@@ -121,12 +123,15 @@ def run(
         print(outlook_text(settings, *prepare(settings)), file=sys.stderr)
         study = open_study(settings)
     before = view_study(study)
-    check_setup(before, settings)
-    if before.done:
+    if not check_setup(before, settings) and before.done:
         print(f"{summarize(before).sentence} Nothing is left to do.", file=sys.stderr)
         code = 0
     else:
-        code = _keep(study, settings, worker_command(words), join=join, ray=ray)
+        worker, ends = worker_command(words), None
+        if settings.study.timeout is not None:  # what was done here was part of it
+            ends = begin + settings.study.timeout
+            worker += ["--timeout", f"{max(ends - time.monotonic(), 1.0):.0f}"]
+        code = _keep(study, settings, worker, join=join, ray=ray, ends=ends)
     return finish(study, settings, code, as_json=json)
 
 
@@ -159,6 +164,7 @@ def _keep(
     *,
     join: bool,
     ray: str | None,
+    ends: float | None,
 ) -> int:
     """Start the workers and watch over them; returns the exit code."""
     if ray is not None:
@@ -169,7 +175,7 @@ def _keep(
     workers = worker_count(settings)
     try:
         with nullcontext() if join else only_keeper(settings.storage, study.study_name):
-            code = watch(study, command, workers, gpus)
+            code = watch(study, command, workers, gpus, ends=ends)
     except AtWork as error:
         print(
             f"Workers are at work on this search here already (process {error.process}). This "

@@ -166,10 +166,13 @@ def check_same(study: optuna.Study, ours: dict[str, Any], directions: Sequence[s
         )
 
 
-def check_setup(view: StudyView, settings: SearchSettings) -> None:
-    """Raise ConfigError if the study was begun with another space or other search settings.
+def check_setup(view: StudyView, settings: SearchSettings) -> bool:
+    """Return whether a search that has ended goes on, with more blocks or a larger budget.
 
     Workers check it, too; here it is told once, and also of a search that has ended.
+
+    Raises:
+        ConfigError: The study was begun with another space or other search settings.
     """
     from optuna_popnas.sampler.setup import is_extension
     from optuna_popnas.sampler.setup import Setup
@@ -177,7 +180,7 @@ def check_setup(view: StudyView, settings: SearchSettings) -> None:
     from optuna_popnas.space import SearchSpace
 
     if view.stored_space is None:
-        return
+        return False
     given = settings.to_json().get("search", {})
     given |= planned_limits(given)
     ours = {name: value for name, value in given.items() if name in view.settings}
@@ -186,5 +189,7 @@ def check_setup(view: StudyView, settings: SearchSettings) -> None:
     space = settings.build("space", SearchSpace)
     stored = Setup(view.stored_space, view.settings)
     problem = setup_problem(stored, space, ours)
-    if problem is not None and not (view.done and is_extension(stored, space, ours)):
+    larger = is_extension(stored, space, ours)
+    if problem is not None and not (view.done and larger):
         raise ConfigError(problem)
+    return larger

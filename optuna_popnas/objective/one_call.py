@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 import time
 from typing import Any
@@ -12,10 +13,12 @@ import optuna
 from optuna_popnas.objective.proxies import affordable_proxy
 from optuna_popnas.objective.proxies import Proxy
 from optuna_popnas.objective.proxies import TRAINING_SHARE
+from optuna_popnas.objective.proxies import validation_part
 from optuna_popnas.objective.training_objective import TrainingObjective
 from optuna_popnas.sampler import POPNASSampler
 from optuna_popnas.space import PAPER_OPERATORS
 from optuna_popnas.space import SearchSpace
+from optuna_popnas.study import view_study
 from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
@@ -44,8 +47,9 @@ def search(
     """Search cells on some images, in mode ``"adaptive"``.
 
     The size of images, networks and trainings is the richest that leaves time for some 150
-    trainings; what was chosen is said. The call returns after the hours, or before when nothing
-    more is to be gained; the same call with a storage goes on from there.
+    trainings, and of few images more than a tenth validates; what was chosen is said. The call
+    returns after the hours, or before when nothing more is to be gained. The same call with a
+    storage goes on from there; with more hours also where the search had ended.
 
     Args:
         data: Images, or whatever :func:`optuna_popnas.load_dataset` takes: a folder, a name,
@@ -80,12 +84,14 @@ def search(
     space = SearchSpace(operators, max_blocks=max_blocks)
     seconds = TRAINING_SHARE * 3600 * hours * n_jobs
     images = data if isinstance(data, ImageData) else load_dataset(data, seed=seed)
+    part = images.validation_fraction if images is data else validation_part(images)
     source = str(data) if isinstance(data, (str, Path)) else None
 
     def make(proxy: Proxy) -> TrainingObjective:
         found = images
         if found is not data and max(images.image_size) > proxy.side:
             found = load_dataset(data, seed=seed, image_size=proxy.side)
+        found = replace(found, validation_fraction=part)
         return TrainingObjective(
             space,
             found,
@@ -107,13 +113,16 @@ def search(
     if picked is None:
         proxy, cost, objective = affordable_proxy(make, seconds)
         _logger.info(
-            f"For {hours:g} hours chosen: {proxy.describe()}. A training then takes about "
-            f"{cost:.3g} s, and some {seconds / cost:,.0f} fit in."
+            f"For {hours:g} hours chosen: {proxy.describe()}; {part:.0%} of the images validate. "
+            f"A training then takes about {cost:.3g} s, and some {seconds / cost:,.0f} fit in."
         )
         study.set_user_attr(_PICKED, list(proxy))
         study.set_user_attr("settings", _settings(objective, source, images, seed))
     else:
         objective = make(Proxy(*picked))
+        view = view_study(study)
+        known = float(view.settings.get("budget_seconds", seconds))
+        seconds = max(known, seconds) if view.done else known
     study.sampler = POPNASSampler(
         space, mode="adaptive", budget_seconds=seconds, time_probe=objective.probe, seed=seed
     )
@@ -132,7 +141,8 @@ def _settings(
         "seed": seed,
     }
     if source is not None:
-        values["data"] = {"source": source}
+        part = objective.data.validation_fraction
+        values["data"] = {"source": source, "validation_fraction": part}
         if objective.data.image_size != native.image_size:
             values["data"]["image_size"] = list(objective.data.image_size)
     return values

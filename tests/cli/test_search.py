@@ -110,6 +110,7 @@ def test_progress_in_words() -> None:
     assert (done, before) == (8, "level 2 of 3")
     assert done == total == 8  # and then it was stopped
     assert "front" in after and "best 0." in after
+    assert "about 42 s left" in describe(summarize(run_study(n_trials=45)), 42.0)[3]
 
 
 def test_progress_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,3 +132,19 @@ def test_a_worker_gives_up_after_many_failures() -> None:
         stop(study, trial)
     with pytest.raises(TooManyFailures, match="3 trainings failed one after the other"):
         stop(study, failed[0])
+
+
+@pytest.mark.slow
+def test_a_search_that_has_ended_goes_on_with_a_larger_budget(tmp_path: Path) -> None:
+    """The command said that nothing was left to do, as it asked with the former budget."""
+    storage = f"sqlite:///{tmp_path}/popnas.db"
+    flags = ("--operators", "identity,3x3 conv", "--max-blocks", "2", "--workers", "1")
+    first = search(storage, *flags, "--budget-seconds", "0.5")
+    assert first.returncode == 0, first.stderr
+    before = view_study(load_study(storage))
+    assert before.done
+    second = search(storage, *flags, "--budget-seconds", "1")
+    assert second.returncode == 0, second.stderr
+    after = view_study(load_study(storage))
+    assert after.settings["budget_seconds"] == 1.0
+    assert len(after.trials) > len(before.trials)

@@ -13,6 +13,7 @@ from optuna_popnas.objective import proxies
 from optuna_popnas.objective.proxies import affordable_proxy
 from optuna_popnas.objective.proxies import PROXIES
 from optuna_popnas.objective.proxies import Proxy
+from optuna_popnas.objective.proxies import validation_part
 from optuna_popnas.training.schedule import wasted_epochs
 
 
@@ -23,10 +24,10 @@ def test_from_images_to_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(proxies, "PROXIES", PROXIES[-1:])
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     arguments: dict[str, Any] = {"operators": OPERATORS, "max_blocks": 1, "storage": storage}
-    study = popnas.search("digits", hours=0.002, progress=False, **arguments)
+    study = popnas.search("digits", hours=0.005, progress=False, **arguments)
     assert study.best_trials and study.study_name == "digits"
     trained = len(study.trials)
-    again = popnas.search("digits", hours=0.002, progress=False, **arguments)
+    again = popnas.search("digits", hours=0.005, progress=False, **arguments)
     assert len(again.trials) >= trained
     model = popnas.retrain(study, hours=1e-6, machine=popnas.MachineConfig())
     searched = popnas.TrainingConfig.from_dict(study.user_attrs["settings"]["training"])
@@ -76,3 +77,13 @@ def test_the_room_of_the_algorithm_is_a_room_still() -> None:
     import optuna_popnas.search
 
     assert optuna_popnas.search.pareto_front([1.0], [1.0]).tolist() == [0]
+
+
+@pytest.mark.parametrize(("count", "part"), [(60, 0.3), (300, 0.3), (1000, 0.2), (9000, 0.1)])
+def test_a_larger_part_of_few_images_validates(count: int, part: float) -> None:
+    """300 photos were searched with 30 of them: the best of the first ten cells had 1.000."""
+    images = np.zeros((count, 4, 4), np.uint8)
+    data = popnas.load_dataset((images, np.arange(count) % 2))
+    assert validation_part(data) == part
+    more = popnas.load_dataset((images, np.arange(count) % 2), validation_fraction=0.5)
+    assert validation_part(more) == 0.5

@@ -27,6 +27,8 @@ from optuna_popnas.cli.errors import nearest
 Values = dict[str, dict[str, Any]]
 #: What has another name or letter beside its own.
 ALIASES = {"--study": "study.name", "--data": "data.source", "-o": "output"}
+#: Flags that may stand without a value -> the value that they have then, and what is one.
+OPTIONAL = {"ray": ("any", re.compile(r"any|auto|local|.*:\d+"))}
 #: Sections whose settings are flags in their full form only, as others have the same names.
 DOTTED = ("lstm", "catboost")
 
@@ -191,10 +193,11 @@ class CommandParser:
     def _spell_out(self, words: Sequence[str]) -> list[str]:
         """Return the words with every flag in full, with its value."""
         out: list[str] = []
-        rest = iter(words)
-        for word in rest:
+        left = [*words]
+        while left:
+            word = left.pop(0)
             if word == "--":
-                return [*out, word, *rest]
+                return [*out, word, *left]
             if not word.startswith("-") or word == "-":
                 out.append(word)
                 continue
@@ -209,11 +212,14 @@ class CommandParser:
                 raise ConfigError(f"There is no option `{flag}`. {hint or 'See --help.'}")
             if kind_of(action) in (bool, bool | None) and not equals:
                 value = "true" if flag in self.flags else "false"
+            elif not equals and action.dest in OPTIONAL:
+                value, values = OPTIONAL[action.dest]
+                if left and values.fullmatch(left[0]):
+                    value = left.pop(0)
             elif not equals:
-                found = next(rest, None)
-                if found is None:
+                if not left:
                     raise ConfigError(f"`{flag}` must be followed by its value.")
-                value = found
+                value = left.pop(0)
             if _is_list(kind_of(action)) and "," not in value and value.lower() != "none":
                 value += ","  # a list of one
             self._given[action.dest] = value

@@ -86,7 +86,8 @@ def run(
         hours: Choose sizes, epochs and the number of trainings for so many hours.
         check: Check settings, data and storage, print the settings, and end.
         join: Start more workers on this machine.
-        ray: Start the workers on the Ray cluster at this address, or "auto".
+        ray: Start the workers on the Ray cluster at this address; on that of this machine, which
+            is started if need be, if no address follows.
         slurm: Print a SLURM script of so many workers, and end.
         kubernetes: Print a Kubernetes Job of so many workers, and end.
         json: Print the result as JSON.
@@ -170,7 +171,7 @@ def _keep(
     if ray is not None:
         from optuna_popnas.cli.rays import watch_on_ray
 
-        return watch_on_ray(study, settings, ray)
+        return watch_on_ray(study, settings, None if ray == "any" else ray)
     gpus = [] if settings.study.device == "cpu" else visible_gpus()
     workers = worker_count(settings)
     try:

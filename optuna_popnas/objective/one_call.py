@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
+from functools import partial
+import os
 from pathlib import Path
 import time
+import traceback
 from typing import Any
 
 import optuna
@@ -14,8 +19,17 @@ from optuna_popnas.objective.proxies import affordable_proxy
 from optuna_popnas.objective.proxies import Proxy
 from optuna_popnas.objective.proxies import TRAINING_SHARE
 from optuna_popnas.objective.proxies import validation_part
+from optuna_popnas.objective.ray_workers import check_reachable
+from optuna_popnas.objective.ray_workers import connect
+from optuna_popnas.objective.ray_workers import disconnect
+from optuna_popnas.objective.ray_workers import everywhere
+from optuna_popnas.objective.ray_workers import keep
+from optuna_popnas.objective.ray_workers import Room
 from optuna_popnas.objective.training_objective import TrainingObjective
+from optuna_popnas.sampler import optimize_steadily
+from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler import POPNASSampler
+from optuna_popnas.sampler.journal import SoundJournalFile
 from optuna_popnas.space import PAPER_OPERATORS
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.study import view_study
@@ -27,6 +41,7 @@ from optuna_popnas.training.data.load import load_dataset
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 _PICKED = "proxy"  # what was chosen for the time
+_LATE = 600.0  # seconds that a training may take when the time is up
 
 
 def search(
@@ -41,6 +56,7 @@ def search(
     machine: MachineConfig | None = None,
     seed: int = 0,
     n_jobs: int = 1,
+    ray: str | bool = False,
     progress: bool = True,
     **options: Any,
 ) -> optuna.Study:
@@ -61,7 +77,11 @@ def search(
         name: Name of the study; that of the data if left out.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; CUDA if there is any when left out.
         machine: What cells are trained with; one thread of a CPU if left out.
-        n_jobs: Cells that are trained at a time, in threads.
+        n_jobs: Cells that are trained at a time, in threads; on Ray, workers.
+        ray: The Ray cluster that the workers are placed on: its address, ``"auto"`` for that of
+            this machine, ``"local"`` for a new one of it, True for the first of them that there
+            is. Every node must reach ``data``, where that is a folder, and the storage; left out,
+            that is a journal file here, if there is one node.
         seed: Seed of search, split and trainings.
         progress: Show a bar, in terminals and notebooks.
         options: Further arguments of :class:`~optuna_popnas.TrainingObjective`, such as
@@ -72,7 +92,9 @@ def search(
         :func:`~optuna_popnas.report`.
 
     Raises:
-        ValueError: ``hours`` is not positive, or the data cannot be used.
+        ValueError: ``hours`` is not positive, the data cannot be used, the cluster has no room
+            for the workers, or its nodes cannot reach the storage.
+        ConnectionError: No Ray cluster answers.
 
     Example:
         >>> study = optuna_popnas.search("photos/", hours=2)  # doctest: +SKIP
@@ -81,54 +103,194 @@ def search(
     begin = time.monotonic()
     if not hours > 0:
         raise ValueError(f"`hours` must be greater than 0, but got {hours!r}.")
+    images = data if isinstance(data, ImageData) else load_dataset(data, seed=seed)
+    name = name or images.name
+    room = None
+    if ray is not False:
+        room, storage = join_cluster(ray, storage, name, n_jobs, device, machine)
     space = SearchSpace(operators, max_blocks=max_blocks)
     seconds = TRAINING_SHARE * 3600 * hours * n_jobs
-    images = data if isinstance(data, ImageData) else load_dataset(data, seed=seed)
     part = images.validation_fraction if images is data else validation_part(images)
-    source = str(data) if isinstance(data, (str, Path)) else None
-
-    def make(proxy: Proxy) -> TrainingObjective:
-        found = images
-        if found is not data and max(images.image_size) > proxy.side:
-            found = load_dataset(data, seed=seed, image_size=proxy.side)
-        found = replace(found, validation_fraction=part)
-        return TrainingObjective(
-            space,
-            found,
-            network=proxy.network,
-            training=TrainingConfig(epochs=proxy.epochs),
-            machine=machine,
-            device=device,
-            seed=seed,
-            **options,
-        )
-
+    task = Task(space, data, seconds, part, machine, device, seed, options)
     study = optuna.create_study(
-        study_name=name or images.name,
+        study_name=name,
         storage=storage,
         directions=["maximize", "minimize"],
         load_if_exists=True,
     )
     picked = study.user_attrs.get(_PICKED)
     if picked is None:
-        proxy, cost, objective = affordable_proxy(make, seconds)
+        proxy, cost, objective = affordable_proxy(partial(task.objective, images), seconds)
         _logger.info(
             f"For {hours:g} hours chosen: {proxy.describe()}; {part:.0%} of the images validate. "
             f"A training then takes about {cost:.3g} s, and some {seconds / cost:,.0f} fit in."
         )
         study.set_user_attr(_PICKED, list(proxy))
+        source = str(data) if isinstance(data, (str, Path)) else None
         study.set_user_attr("settings", _settings(objective, source, images, seed))
     else:
-        objective = make(Proxy(*picked))
+        proxy = Proxy(*picked)
+        objective = task.objective(images, proxy)
         view = view_study(study)
         known = float(view.settings.get("budget_seconds", seconds))
-        seconds = max(known, seconds) if view.done else known
-    study.sampler = POPNASSampler(
-        space, mode="adaptive", budget_seconds=seconds, time_probe=objective.probe, seed=seed
-    )
+        task = replace(task, seconds=max(known, seconds) if view.done else known)
+    study.sampler = task.sampler(objective)
     left = max(begin + 3600 * hours - time.monotonic(), 0.0)
-    study.optimize(objective, timeout=left, n_jobs=n_jobs, show_progress_bar=progress)
+    if room is None:
+        study.optimize(objective, timeout=left, n_jobs=n_jobs, show_progress_bar=progress)
+    else:
+        assert storage is not None
+        task = replace(task, data=everywhere(data))
+        optimize_on_ray(study, Job(task, proxy, study.study_name, storage, left), room, n_jobs)
     return study
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a search trains.
+
+    Attributes:
+        space: The cells.
+        data: As :func:`search` got them.
+        seconds: Seconds of training that the search may spend.
+        part: Share of the images that validate.
+        machine: What cells are trained with.
+        device: Where.
+        seed: Seed of search, split and trainings.
+        options: Further arguments of the objective.
+    """
+
+    space: SearchSpace
+    data: Any
+    seconds: float
+    part: float
+    machine: MachineConfig | None
+    device: str | None
+    seed: int
+    options: Mapping[str, Any]
+
+    def images(self) -> ImageData:
+        """Load the images."""
+        if isinstance(self.data, ImageData):
+            return self.data
+        return load_dataset(self.data, seed=self.seed)
+
+    def objective(self, images: ImageData, proxy: Proxy) -> TrainingObjective:
+        """Return what trains cells at a size; of images that are too large, smaller ones."""
+        if images is not self.data and max(images.image_size) > proxy.side:
+            images = load_dataset(self.data, seed=self.seed, image_size=proxy.side)
+        return TrainingObjective(
+            self.space,
+            replace(images, validation_fraction=self.part),
+            network=proxy.network,
+            training=TrainingConfig(epochs=proxy.epochs),
+            machine=self.machine,
+            device=self.device,
+            seed=self.seed,
+            **self.options,
+        )
+
+    def sampler(self, objective: TrainingObjective) -> POPNASSampler:
+        """Return what chooses the cells."""
+        return POPNASSampler(
+            self.space,
+            mode="adaptive",
+            budget_seconds=self.seconds,
+            time_probe=objective.probe,
+            seed=self.seed,
+        )
+
+
+@dataclass
+class Job:
+    """A worker of a search on a node of a cluster."""
+
+    task: Task
+    proxy: Proxy
+    name: str
+    storage: str | optuna.storages.BaseStorage
+    timeout: float
+    _study: optuna.Study | None = field(default=None, init=False)
+
+    def run(self, seat: str) -> int:
+        """Train cells until the search ends; returns 0, or 1 after an error, which is printed."""
+        os.environ["POPNAS_WORKER"] = seat
+        begin = time.monotonic()
+        try:
+            objective = self.task.objective(self.task.images(), self.proxy)
+            sampler = self.task.sampler(objective)
+            study = optuna.load_study(study_name=self.name, storage=self.storage, sampler=sampler)
+            self._study = study
+            left = max(self.timeout - (time.monotonic() - begin), 0.0)
+            optimize_steadily(study, objective, timeout=left)
+        except Exception:
+            traceback.print_exc()
+            return 1
+        return 0
+
+    def stop(self) -> None:
+        """Begin no other training."""
+        if self._study is not None:
+            internals.request_stop(self._study)
+
+    def process(self) -> int:
+        """Return the process that trains: the actor's own."""
+        return os.getpid()
+
+
+def join_cluster(
+    address: str | bool,
+    storage: str | optuna.storages.BaseStorage | None,
+    name: str,
+    workers: int,
+    device: str | None,
+    machine: MachineConfig | None,
+) -> tuple[Room, str | optuna.storages.BaseStorage]:
+    """Connect to a cluster; return what a worker takes of it, and a storage.
+
+    Raises:
+        ValueError: There is no room for the workers, or other nodes cannot reach the storage.
+        ConnectionError: No cluster answers.
+    """
+    if isinstance(storage, optuna.storages.InMemoryStorage):
+        raise ValueError(
+            "`storage` must be reached by other processes with `ray`, but got one in memory. Pass "
+            "a URL, such as postgresql://..., or leave it out."
+        )
+    connect(None if address is True else str(address))
+    try:
+        room = Room.of(device, machine.threads if machine else 1)
+        room.check(workers)
+        if not isinstance(storage, optuna.storages.BaseStorage):
+            check_reachable(storage)
+        scheme, slashes, path = str(storage).partition(":///")
+        if slashes and scheme.startswith("sqlite"):
+            storage = f"{scheme}{slashes}{Path(path).resolve()}"
+        elif storage is None:
+            file = Path(f"{name}.log").resolve()
+            _logger.info(f"The study is in the journal file {str(file)!r}.")
+            storage = optuna.storages.JournalStorage(SoundJournalFile(str(file)))
+        return room, storage
+    except ValueError:
+        disconnect()
+        raise
+
+
+def optimize_on_ray(study: optuna.Study, job: Job, room: Room, workers: int) -> None:
+    """Let the workers of a cluster search until all have ended.
+
+    Raises:
+        RuntimeError: None of them ended well.
+    """
+    end = time.monotonic() + job.timeout + _LATE
+    try:
+        codes = keep(
+            study, job, room, workers, interrupted=lambda: time.monotonic() > end, say=_logger.info
+        )
+    finally:
+        disconnect()
+    if codes is not None and all(codes):
+        raise RuntimeError("All workers ended with an error, which Ray has printed above.")
 
 
 def _settings(

@@ -8,26 +8,12 @@ import optuna
 import pytest
 
 from optuna_popnas.cli import main
-from optuna_popnas.cli.rays import give_back
-from optuna_popnas.sampler.liveness import process_of
-from optuna_popnas.study import view_study
-from tests.visualization.made_up import run_study
+from optuna_popnas.cli import search
+from optuna_popnas.cli.flags import CommandParser
+from optuna_popnas.cli.schema import add_sections
 
 
 SMALL = ("--operators", "identity", "--max-blocks", "1", "--epochs", "1", "--filters", "2")
-
-
-def test_the_cells_of_a_dead_node_are_free_at_once() -> None:
-    study = run_study(n_trials=3)
-    view_study(study).space.suggest(study.ask())
-    running = study.trials[-1]
-    assert running.state.name == "RUNNING"
-    token = process_of(running)
-    assert token is not None
-    give_back(study, "another:1:")
-    assert study.trials[-1].state.name == "RUNNING"
-    give_back(study, token.rpartition(":")[0] + ":")
-    assert study.trials[-1].state.name == "FAIL"
 
 
 def test_no_cluster_at_the_address(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,6 +23,22 @@ def test_no_cluster_at_the_address(tmp_path: Path, capsys: pytest.CaptureFixture
     code = main(["search", *SMALL, "--storage", url, "--ray", "127.0.0.1:1"])
     assert code == 1
     assert "No Ray cluster answers at '127.0.0.1:1'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["x.toml", "--ray"], ["--ray", "x.toml"], ["--ray", "--workers", "2", "x.toml"]]
+)
+def test_ray_needs_no_address(words: list[str]) -> None:
+    own, _ = CommandParser("search", search.run, lambda p: add_sections(p, search.SECTIONS)).parse(
+        words
+    )
+    assert own["ray"] == "any" and own["source"] == "x.toml"
+
+
+def test_an_address_after_ray() -> None:
+    parser = CommandParser("search", search.run, lambda p: add_sections(p, search.SECTIONS))
+    for address in ("auto", "local", "10.0.0.1:6379", "ray://head:10001"):
+        assert parser.parse(["x.toml", "--ray", address])[0]["ray"] == address
 
 
 @pytest.mark.slow

@@ -170,11 +170,8 @@ def search(storage: str, seconds: float, quick: bool) -> None:
         raise SystemExit("The search failed.")
 
 
-def fitted(
-    module: nn.Module, data: ImageData, config: popnas.TrainingConfig, seconds: float
-) -> popnas.TrainingConfig:
-    """Return settings with as many epochs as fit these wall seconds, in one cosine period."""
-    job = Training(
+def training(module: nn.Module, data: ImageData, config: popnas.TrainingConfig) -> Training:
+    return Training(
         module,
         data,
         config,
@@ -183,6 +180,13 @@ def fitted(
         device=resolve_device("cpu"),
         seeds=(0,),
     )
+
+
+def fitted(
+    module: nn.Module, data: ImageData, config: popnas.TrainingConfig, seconds: float
+) -> popnas.TrainingConfig:
+    """Return settings with as many epochs as fit these wall seconds, in one cosine period."""
+    job = training(module, data, config)
     job.probe(2)
     steps = min(12, job.steps)
     start = time.monotonic()
@@ -211,15 +215,7 @@ def baseline(data: ImageData, like: popnas.TrainingConfig, seconds: float) -> di
     config = replace(like, learning_rate=BASELINE_RATE)
     config = fitted(grey_resnet(data.classes), data, config, seconds)
     module = grey_resnet(data.classes)
-    job = Training(
-        module,
-        data,
-        config,
-        data.split(),
-        machine=MACHINE,
-        device=resolve_device("cpu"),
-        seeds=(0,),
-    )
+    job = training(module, data, config)
     best, state = -1.0, job.state_dict()
     for _ in range(config.epochs):
         loss = job.run_epoch().losses[0]

@@ -10,9 +10,7 @@ from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import Values
 from optuna_popnas.cli.outlook import worker_count
 from optuna_popnas.cli.schema import settings as known_settings
-from optuna_popnas.cli.storages import open_storage
-from optuna_popnas.cli.storages import storage_file
-from optuna_popnas.cli.storages import study_names
+from optuna_popnas.cli.storages import begun_study
 from optuna_popnas.cli.studies import PICKED
 from optuna_popnas.cli.work import load_data
 from optuna_popnas.cli.work import prepare
@@ -21,6 +19,8 @@ from optuna_popnas.study.words import duration_words
 
 
 if TYPE_CHECKING:
+    import optuna
+
     from optuna_popnas.objective.proxies import Proxy
     from optuna_popnas.training import ImageData
 
@@ -39,9 +39,9 @@ def settings_for(settings: SearchSettings, hours: float) -> tuple[SearchSettings
     """
     if not hours > 0:
         raise ConfigError(f"`hours` must be greater than 0, but got {hours:g}.")
-    stored = stored_picks(settings, hours)
-    if stored is not None:
-        return _under(settings, stored), []
+    study = begun_study(settings.storage, settings.study_name)
+    if study is not None and PICKED in study.user_attrs:
+        return _under(settings, _stored_picks(study, hours)), []
     # PyTorch is loaded when a budget is given, not before.
     from optuna_popnas.objective.proxies import affordable_proxy
     from optuna_popnas.objective.proxies import TRAINING_SHARE
@@ -70,20 +70,9 @@ def settings_for(settings: SearchSettings, hours: float) -> tuple[SearchSettings
     return _under(settings, picks), list(words)
 
 
-def stored_picks(settings: SearchSettings, hours: float) -> Values | None:
-    """Return what was chosen for a study that was begun, with hours for this run; else None."""
-    file = storage_file(settings.storage)
-    if file is not None and not file.exists():
-        return None
-    import optuna
-
-    storage = open_storage(settings.storage)
-    if settings.study_name not in study_names(storage, settings.storage):
-        return None
-    study = optuna.load_study(study_name=settings.study_name, storage=storage)
-    picked: Values | None = study.user_attrs.get(PICKED)
-    if picked is None:
-        return None
+def _stored_picks(study: optuna.Study, hours: float) -> Values:
+    """Return what was chosen for a study that was begun, with hours for this run."""
+    picked: Values = study.user_attrs[PICKED]
     run: Values = {"study": {"timeout": hours * 3600}}
     view = view_study(study)
     budget = view.settings.get("budget_seconds")

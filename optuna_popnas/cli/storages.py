@@ -200,6 +200,21 @@ def load_study(
     return study
 
 
+def begun_study(url: str, name: str) -> optuna.Study | None:
+    """Return a study if there is one of this name; no file is made to look for it.
+
+    Raises:
+        ConfigError: The URL names no storage.
+        StorageError: The storage does not answer.
+    """
+    file = storage_file(url)
+    if file is not None and not file.exists():
+        return None
+    if name not in study_names(open_storage(url), url):
+        return None
+    return load_study(url, name)
+
+
 def study_names(
     storage: optuna.storages.BaseStorage, url: str, *, patience: float = LOOK
 ) -> list[str]:

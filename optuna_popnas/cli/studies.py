@@ -11,13 +11,11 @@ from typing import Any, Literal, TYPE_CHECKING
 from optuna_popnas.cli.config import planned_limits
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.errors import ConfigError
-from optuna_popnas.cli.storages import load_study
+from optuna_popnas.cli.storages import begun_study
 from optuna_popnas.cli.storages import LOOK
 from optuna_popnas.cli.storages import open_storage
 from optuna_popnas.cli.storages import patiently
 from optuna_popnas.cli.storages import quiet_optuna
-from optuna_popnas.cli.storages import storage_file
-from optuna_popnas.cli.storages import study_names
 
 
 if TYPE_CHECKING:
@@ -47,14 +45,8 @@ def find_study(settings: SearchSettings) -> optuna.Study | None:
         ConfigError: It was begun with other settings; the text names the difference.
         StorageError: The storage does not answer.
     """
-    file = storage_file(settings.storage)
-    if file is not None and not file.exists():
-        return None
-    storage = open_storage(settings.storage)
-    if settings.study_name not in study_names(storage, settings.storage):
-        return None
-    study = load_study(settings.storage, settings.study_name)
-    if not study.trials:
+    study = begun_study(settings.storage, settings.study_name)
+    if study is None or not study.trials:
         return None
     check_same(study, full_settings(settings), _directions(settings))
     return study

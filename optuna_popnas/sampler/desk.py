@@ -220,7 +220,8 @@ class Desk:
         found = [
             read_fact(trials[n])
             for n in changing
-            if trials[n].state != TrialState.WAITING and not self._is_silent_stranger(trials[n])
+            if trials[n].state != TrialState.WAITING
+            and (n in self._own or not self._watch.disregards(trials[n], self._silence))
         ]
         if not self._checked:
             self._check_setup(found)
@@ -286,9 +287,8 @@ class Desk:
         assert upcoming is not None
         if settings["seed"] is None:
             settings = {**settings, "seed": random.SystemRandom().randrange(2**31)}
-        if not 0 <= upcoming.level < 2:
-            if upcoming.level > 0:
-                _logger.info(f"Trial {trial.number} plans {upcoming}.")
+        if upcoming.level >= 2:
+            _logger.info(f"Trial {trial.number} plans {upcoming}.")
         plan = self._planner.plan(upcoming, known, seed=settings["seed"])
         setup = Setup(self._planner.space, settings) if new_setup else None
         self._writer.plan(trial, move.plan, plan, fenced, setup)
@@ -337,17 +337,6 @@ class Desk:
             if done and reason is not None:
                 _logger.warning(f"Trial {trial.number} was {reason}.")
         return buried
-
-    def _is_silent_stranger(self, trial: FrozenTrial) -> bool:
-        """Whether to disregard a running trial: another sampler's, and perhaps dead."""
-        lease = self._watch.lease
-        return (
-            lease is not None
-            and trial.state == TrialState.RUNNING
-            and trial.number not in self._own
-            and process_of(trial) is None
-            and self._silence[trial.number] > lease
-        )
 
     def _mind_the_dead(self) -> None:
         """Do what Optuna does before each trial, as nobody asks while all wait."""

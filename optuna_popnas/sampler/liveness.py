@@ -7,7 +7,7 @@ that is gone is known at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 import hashlib
 import os
@@ -274,6 +274,14 @@ class Watch:
         now = time.monotonic()
         self._seats.update((seat, now) for seat in seats if seat is not None)
         return [seat for seat, seen in self._seats.items() if now - seen < _PRESENCE]
+
+    def disregards(self, trial: FrozenTrial, silence: Mapping[int, float]) -> bool:
+        """Whether a running trial is another sampler's, and has been silent for too long."""
+        return (
+            self.lease is not None
+            and silence.get(trial.number, 0.0) > self.lease
+            and process_of(trial) is None
+        )
 
     def death(self, trial: FrozenTrial, silence: float) -> str | None:
         """Return why a running trial of another process counts as dead, or None."""

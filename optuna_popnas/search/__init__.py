@@ -6,7 +6,7 @@ from optuna_popnas.search.beam import plan_level
 from optuna_popnas.search.exploration import exploration_front
 from optuna_popnas.search.exploration import exploration_sets
 from optuna_popnas.search.exploration import ExplorationSets
-from optuna_popnas.search.models import Estimates
+from optuna_popnas.search.models import LevelEstimates
 from optuna_popnas.search.models import Predictors
 from optuna_popnas.search.observation import Observation
 from optuna_popnas.search.observation import Probe
@@ -30,7 +30,7 @@ from optuna_popnas.search.settings import SearchConfig
 
 
 __all__ = [
-    "Estimates",
+    "LevelEstimates",
     "ExplorationSets",
     "Observation",
     "Plan",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from optuna_popnas.predictors.spread import spread_cells
 from optuna_popnas.search.exploration import exploration_front
 from optuna_popnas.search.exploration import exploration_sets
-from optuna_popnas.search.models import Estimates
+from optuna_popnas.search.models import LevelEstimates
 from optuna_popnas.search.models import OtherCosts
 from optuna_popnas.search.models import predict
 from optuna_popnas.search.models import Predictors
@@ -61,7 +61,7 @@ def plan_level(
         config: The settings.
         predictors: The models; not needed below level 2.
         wave: Number of the wave. With ``config.pilot``, wave 0 is the pilot.
-        probes: Estimates of earlier calls of the probe.
+        probes: LevelEstimates of earlier calls of the probe.
         rng: Samples candidates, pilots and probes.
 
     Returns:
@@ -115,7 +115,7 @@ def plan_level(
 
 
 def choose(
-    estimates: Estimates, config: SearchConfig, *, last: bool
+    estimates: LevelEstimates, config: SearchConfig, *, last: bool
 ) -> tuple[tuple[PlannedCell, ...], int]:
     """Pick front, exploration cells and reserves from candidates within the limits.
 
@@ -150,7 +150,7 @@ def choose(
     return planned_cells(estimates.take(rows), roles), equivalents
 
 
-def select_front(estimates: Estimates, config: SearchConfig) -> npt.NDArray[np.intp]:
+def select_front(estimates: LevelEstimates, config: SearchConfig) -> npt.NDArray[np.intp]:
     """Return the rows of the beam: K of the Pareto front, or PNAS' most accurate cells."""
     keys = estimates.cells.keys
     accuracy = optimistic(estimates, config)
@@ -163,14 +163,14 @@ def select_front(estimates: Estimates, config: SearchConfig) -> npt.NDArray[np.i
     return front[thin_front(accuracy[front], costs[front], max_size=config.max_children)]
 
 
-def optimistic(estimates: Estimates, config: SearchConfig) -> Floats:
+def optimistic(estimates: LevelEstimates, config: SearchConfig) -> Floats:
     """Return the accuracies that are compared, ``(n,)``."""
     if config.optimism == 0 or estimates.accuracy_std is None:
         return estimates.accuracy
     return estimates.accuracy + config.optimism * estimates.accuracy_std
 
 
-def cost_matrix(estimates: Estimates, config: SearchConfig) -> Floats:
+def cost_matrix(estimates: LevelEstimates, config: SearchConfig) -> Floats:
     """Return the objectives to be minimised, ``(n, d)``, time first."""
     columns = [] if estimates.seconds is None else [estimates.seconds]
     columns += [(estimates.costs or {})[name] for name in config.objectives]
@@ -180,7 +180,7 @@ def cost_matrix(estimates: Estimates, config: SearchConfig) -> Floats:
     return matrix
 
 
-def planned_cells(estimates: Estimates, roles: Sequence[str]) -> tuple[PlannedCell, ...]:
+def planned_cells(estimates: LevelEstimates, roles: Sequence[str]) -> tuple[PlannedCell, ...]:
     """Return each candidate with its role and predictions."""
 
     def column(values: Floats | None) -> list[float | None]:
@@ -258,7 +258,7 @@ def _estimate(
     probes: Sequence[Probe],
     config: SearchConfig,
     rng: np.random.Generator,
-) -> tuple[Estimates, tuple[Probe, ...]]:
+) -> tuple[LevelEstimates, tuple[Probe, ...]]:
     """Fit the predictors and predict the candidates; return also what was probed for that."""
     predictors.accuracy.fit(data.cells, data.accuracy)
     timing = TimeModel(predictors, data, list(probes), config)
@@ -266,9 +266,9 @@ def _estimate(
     accuracy, accuracy_std = predict(predictors.accuracy, candidates)
     costs = OtherCosts(predictors, data, config).of(candidates)
 
-    def estimate() -> Estimates:
+    def estimate() -> LevelEstimates:
         seconds, seconds_std = timing.predict(candidates)
-        return Estimates(candidates, accuracy, seconds, accuracy_std, seconds_std, costs)
+        return LevelEstimates(candidates, accuracy, seconds, accuracy_std, seconds_std, costs)
 
     estimates = estimate()
     if timing.can_probe:
@@ -283,7 +283,7 @@ def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
 
 
-def _within_limits(estimates: Estimates, config: SearchConfig) -> Estimates:
+def _within_limits(estimates: LevelEstimates, config: SearchConfig) -> LevelEstimates:
     """Drop candidates over the time limit (T) or over a limit of a computed cost."""
     inside = np.ones(len(estimates.cells), dtype=bool)
     if config.time_limit is not None and estimates.seconds is not None:
@@ -294,7 +294,7 @@ def _within_limits(estimates: Estimates, config: SearchConfig) -> Estimates:
 
 
 def _reserve(
-    estimates: Estimates, config: SearchConfig, taken: npt.NDArray[np.intp]
+    estimates: LevelEstimates, config: SearchConfig, taken: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.intp]:
     """Next-best rows: the fronts that appear when the earlier ones are taken away."""
     left = np.ones(len(estimates.cells), dtype=bool)
@@ -309,7 +309,7 @@ def _reserve(
     return np.array(rows, dtype=np.intp)
 
 
-def _sample(estimates: Estimates, rng: np.random.Generator) -> tuple[tuple[float, ...], ...]:
+def _sample(estimates: LevelEstimates, rng: np.random.Generator) -> tuple[tuple[float, ...], ...]:
     """Some estimates for the figures: ``(accuracy, seconds)`` or ``(accuracy,)``."""
     count = min(_SAMPLE, len(estimates.cells))
     rows = np.sort(rng.choice(len(estimates.cells), size=count, replace=False))

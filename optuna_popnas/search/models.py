@@ -30,7 +30,7 @@ class Predictors:
     Args:
         accuracy: Predicts validation accuracy.
         seconds: Predicts training time; None in PNAS mode.
-        probe: Estimates one cell's training time by running it for a moment.
+        probe: LevelEstimates one cell's training time by running it for a moment.
         cost: Computes parameters and the like.
         other: Makes the model of a further objective that is measured, by its number.
     """
@@ -60,7 +60,7 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class Estimates:
+class LevelEstimates:
     """Predictions for candidates.
 
     Args:
@@ -79,13 +79,13 @@ class Estimates:
     seconds_std: Floats | None = None
     costs: Mapping[str, npt.NDArray[Any]] | None = None
 
-    def take(self, rows: npt.NDArray[Any]) -> Estimates:
+    def take(self, rows: npt.NDArray[Any]) -> LevelEstimates:
         """Return the candidates at these rows (or where this mask is true)."""
 
         def some(values: Floats | None) -> Floats | None:
             return None if values is None else values[rows]
 
-        return Estimates(
+        return LevelEstimates(
             self.cells.take(rows),
             self.accuracy[rows],
             some(self.seconds),

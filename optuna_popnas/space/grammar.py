@@ -25,17 +25,7 @@ _MAX_OPERATORS = 100
 class Grammar:
     """The operators, blocks and lookbacks that a cell may use, numbered.
 
-    :class:`~optuna_popnas.SearchSpace` is a grammar that can grow cells.
-
-    Args:
-        operators: Operator names, see :mod:`optuna_popnas.space.operators`. Their order numbers
-            them.
-        max_blocks: The largest number of blocks of a cell (B).
-        lookbacks: How many previous cells a block can read (L): inputs -1 ... -L.
-
-    Raises:
-        ValueError: An operator is unknown or listed twice, none is given, or a number is out of
-            range.
+    :class:`~optuna_popnas.SearchSpace` is a grammar that can grow cells, and describes them.
     """
 
     operators: tuple[str, ...] = PAPER_OPERATORS

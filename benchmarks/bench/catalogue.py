@@ -131,12 +131,12 @@ def corpus_surrogate(name: str) -> SurrogateBench:
     )
 
 
-def old_surrogate() -> SurrogateBench:
-    """Return the surrogate of 601 Fashion-MNIST cells of up to four blocks, at 8 pixels."""
+def old_sample() -> Sample:
+    """Return 601 trainings of cells of up to four blocks, on Fashion-MNIST at 8 pixels."""
     with (_OLD / "fashion12.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     space = SearchSpace(PAPER_OPERATORS, max_blocks=4)
-    sample = Sample(
+    return Sample(
         CellBatch.from_cells(space, [Cell.parse(line["cell"]) for line in lines]),
         np.array([float(line["accuracy"]) for line in lines]),
         np.ones(len(lines)),
@@ -144,6 +144,12 @@ def old_surrogate() -> SurrogateBench:
         np.empty((len(lines), 0)),
         (),
     )
+
+
+def old_surrogate() -> SurrogateBench:
+    """Return the surrogate of :func:`old_sample`."""
+    sample = old_sample()
     network = NetworkConfig(motifs=2, normal_cells=1, filters=8)
     images = Images(network, 1, 10, 8)
+    space = sample.cells.space
     return SurrogateBench("fashion8", space, sample, images, budget=500.0, noise=0.012)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 import warnings
 
 from bench.base import Bench
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
+import priors
 
 from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
+from optuna_popnas.predictors import ExploringAccuracyPredictor
+from optuna_popnas.predictors import Predictor
+from optuna_popnas.predictors import SizeAwareTimePredictor
 from peers.bananas import BananasLike
 from peers.evolution import LocalSearch
 from peers.evolution import RegularizedEvolution
@@ -28,6 +33,7 @@ def _ours(mode: str) -> Callable[[Bench], Factory]:
             return POPNASSampler(
                 space,
                 mode=mode,
+                **(_without_own_data(bench.name) if mode == "adaptive" else {}),
                 max_children=64,
                 max_exploration_children=8,
                 total_cells=bench.total_cells,
@@ -37,6 +43,31 @@ def _ours(mode: str) -> Callable[[Bench], Factory]:
         return make
 
     return of
+
+
+#: Bench -> the data set that knowledge which comes from the corpus must not know of there.
+_OWN_DATA = {
+    "fashion": "fashion-mnist",
+    "fashion8": "fashion-mnist",
+    "cifar10": "cifar10",
+    "nb201-cifar10": "cifar10",
+    "digits": "digits",
+    "digits2": "digits",
+    "digits4": "digits",
+}
+
+
+def _without_own_data(name: str) -> dict[str, Callable[..., Predictor]]:
+    """Return predictors whose prior knowledge comes from other data sets than the bench's."""
+    data = _OWN_DATA.get(name)
+    if data is None:
+        return {}
+    return {
+        "accuracy_predictor": partial(
+            ExploringAccuracyPredictor, prior=priors.prior("exploring", data)
+        ),
+        "time_predictor": partial(SizeAwareTimePredictor, prior=priors.prior("seconds", data)),
+    }
 
 
 def _peer(make: Factory) -> Callable[[Bench], Factory]:

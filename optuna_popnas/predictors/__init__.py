@@ -8,9 +8,6 @@ from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from optuna_popnas.predictors.accuracy import GaussianProcessAccuracyPredictor
-    from optuna_popnas.predictors.accuracy import (
-        GaussianProcessAccuracyPredictor as AccuracyPredictor,
-    )
     from optuna_popnas.predictors.base import Prediction
     from optuna_popnas.predictors.base import Predictor
     from optuna_popnas.predictors.boosted import CatBoostTimePredictor
@@ -24,7 +21,9 @@ if TYPE_CHECKING:
     from optuna_popnas.predictors.lstm import LSTMAccuracyPredictor
     from optuna_popnas.predictors.regressors import NNLSTimePredictor
     from optuna_popnas.predictors.regressors import RidgeTimePredictor
+    from optuna_popnas.predictors.size_aware import ExploringAccuracyPredictor
     from optuna_popnas.predictors.size_aware import SizeAwareAccuracyPredictor
+    from optuna_popnas.predictors.size_aware import SizeAwareAccuracyPredictor as AccuracyPredictor
     from optuna_popnas.predictors.size_aware import SizeAwareTimePredictor
     from optuna_popnas.predictors.spread import spread_cells
     from optuna_popnas.predictors.time import AdditiveTimePredictor
@@ -32,9 +31,10 @@ if TYPE_CHECKING:
 
 # Loaded when first asked for: CatBoost and PyTorch take seconds to import.
 _HOMES = {
-    "AccuracyPredictor": ("accuracy", "GaussianProcessAccuracyPredictor"),
+    "AccuracyPredictor": ("size_aware", "SizeAwareAccuracyPredictor"),
     "AdditiveTimePredictor": ("time", "AdditiveTimePredictor"),
     "CatBoostTimePredictor": ("boosted", "CatBoostTimePredictor"),
+    "ExploringAccuracyPredictor": ("size_aware", "ExploringAccuracyPredictor"),
     "GaussianProcessAccuracyPredictor": ("accuracy", "GaussianProcessAccuracyPredictor"),
     "LSTMAccuracyPredictor": ("lstm", "LSTMAccuracyPredictor"),
     "NNLSTimePredictor": ("regressors", "NNLSTimePredictor"),
@@ -58,6 +58,7 @@ __all__ = [
     "AccuracyPredictor",
     "AdditiveTimePredictor",
     "CatBoostTimePredictor",
+    "ExploringAccuracyPredictor",
     "GaussianProcessAccuracyPredictor",
     "LSTMAccuracyPredictor",
     "NNLSTimePredictor",

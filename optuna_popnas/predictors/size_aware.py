@@ -1,6 +1,6 @@
 """Predictors that start from a cell's size, and so rank cells before any has been trained.
 
-Accuracy is learnt as its logit, seconds as their logarithm, each by a
+Accuracy is learnt as the logarithm of the errors' share, seconds as their logarithm, each by a
 :class:`~optuna_popnas.predictors.regression.size_process.SizeProcess`.
 """
 
@@ -19,11 +19,11 @@ from optuna_popnas.predictors.base import FloatArray
 from optuna_popnas.predictors.base import Prediction
 from optuna_popnas.predictors.base import Predictor
 from optuna_popnas.predictors.base import training_data
-from optuna_popnas.predictors.features.descriptors import DESCRIPTORS
 from optuna_popnas.predictors.features.frame import inputs_of
 from optuna_popnas.predictors.regression.size_process import Prior
 from optuna_popnas.predictors.regression.size_process import SizeProcess
 from optuna_popnas.predictors.regression.threads import one_blas_thread
+from optuna_popnas.predictors.size_priors import shipped
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
@@ -32,33 +32,6 @@ from optuna_popnas.space import SearchSpace
 _Self = TypeVar("_Self", bound="SizeAwarePredictor")
 
 _EDGE = 1e-3  # accuracies nearer to 0 or 1 are taken as that far from it
-_DOUBTS = np.array([0.7, 0.7, 0.5, 0.7, 0.5, 0.7, 0.5, 1.0])
-_SIZES = {"log_parameters": 1.0, "log_flops": 1.0, "deepest_path": 0.6, "blocks": 0.6}
-
-
-def _weights(base: float, **named: float) -> FloatArray:
-    """Return a number for each descriptor: ``base``, but for those named (``_`` for a space)."""
-    found = np.full(len(DESCRIPTORS), base)
-    names = [column.lower().replace(" ", "_") for column in DESCRIPTORS]
-    for name, value in named.items():
-        found[names.index(name)] = value
-    return found
-
-
-ACCURACY_PRIOR = Prior(
-    slopes=_weights(0.0, log_parameters=0.35, log_flops=0.35),
-    scale=_weights(0.25, concat_inputs=0.4, **_SIZES),
-    logs=np.log([0.5, 0.25, 1.0, 0.15, 1.0, 0.05, 1.0, 0.1]),
-    doubts=_DOUBTS,
-    spread=0.8,
-)
-TIME_PRIOR = Prior(
-    slopes=_weights(0.0, log_flops=0.5, blocks=0.4),
-    scale=_weights(0.25, concat_inputs=0.4, **_SIZES),
-    logs=np.log([0.5, 0.2, 1.0, 0.1, 1.0, 0.02, 1.0, 0.002]),
-    doubts=_DOUBTS,
-    spread=0.8,
-)
 
 
 class SizeAwarePredictor(Predictor):
@@ -67,15 +40,19 @@ class SizeAwarePredictor(Predictor):
     Args:
         space: The search space.
         seed: Seed of the choice of cells, where there are thousands.
+        prior: What is known before the first training; that of the library if left out.
     """
 
-    _prior: Prior
+    _kind: str
     _name: str
     _lowest: float | None = None
     _most_kept = 1500  # trained cells that predictions are made from
 
-    def __init__(self, space: SearchSpace, *, seed: int | None = None) -> None:
+    def __init__(
+        self, space: SearchSpace, *, seed: int | None = None, prior: Prior | None = None
+    ) -> None:
         super().__init__(space, seed=seed)
+        self.prior = shipped(self._kind) if prior is None else prior
         self.process: SizeProcess | None = None
 
     def _set_unit(self, values: FloatArray) -> None:
@@ -113,7 +90,7 @@ class SizeAwarePredictor(Predictor):
             batch, array = CellBatch(self.space, np.zeros((0, 1, 4), dtype=np.int8)), np.zeros(0)
         self._set_unit(array)
         rng = np.random.default_rng(self.seed)
-        process = SizeProcess(self._prior, most_kept=self._most_kept, rng=rng)
+        process = SizeProcess(self.prior, most_kept=self._most_kept, rng=rng)
         with one_blas_thread():
             inputs = inputs_of(self.space, batch.canonical())
             self.process = process.fit(inputs, self._link(array), relative_noise)
@@ -136,7 +113,7 @@ class SizeAwarePredictor(Predictor):
     def joint(self, cells: Sequence[Cell]) -> tuple[FloatArray, float]:
         """Return the ``(n, n)`` covariance of cells and the variance of a training's noise.
 
-        Both are those of logits, or of logarithms.
+        Both are those of what is learnt in place of the values.
         """
         process: SizeProcess = fitted(self.process, self)
         with one_blas_thread():
@@ -150,7 +127,7 @@ class SizeAwareAccuracyPredictor(SizeAwarePredictor):
     Accuracies are shares, or in any other unit in which more is better.
     """
 
-    _prior = ACCURACY_PRIOR
+    _kind = "accuracy"
     _name = "accuracies"
 
     def _set_unit(self, values: FloatArray) -> None:
@@ -159,17 +136,22 @@ class SizeAwareAccuracyPredictor(SizeAwarePredictor):
     def _link(self, values: FloatArray) -> FloatArray:
         if not self._is_share:
             return values
-        inside = np.clip(values, _EDGE, 1 - _EDGE)
-        return np.asarray(np.log(inside / (1 - inside)))
+        return np.asarray(-np.log(1 - np.minimum(values, 1 - _EDGE)))
 
     def _unlink(self, targets: FloatArray) -> FloatArray:
-        return 1 / (1 + np.exp(-targets)) if self._is_share else targets
+        return 1 - np.exp(-targets) if self._is_share else targets
+
+
+class ExploringAccuracyPredictor(SizeAwareAccuracyPredictor):
+    """The same with wider deviations, for searches: what it doubts is looked at."""
+
+    _kind = "exploring"
 
 
 class SizeAwareTimePredictor(SizeAwarePredictor):
     """Seconds of training from FLOPs, and from what cells are made of."""
 
-    _prior = TIME_PRIOR
+    _kind = "seconds"
     _name = "seconds"
     _lowest = 0.0
     _most_kept = 400  # enough for what hardly has noise

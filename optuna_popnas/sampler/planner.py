@@ -47,7 +47,7 @@ _TOTAL_CELLS = 8
 
 #: Mode -> its own predictors, named: PyTorch and CatBoost are not loaded to say which.
 DEFAULT_PREDICTORS: dict[str, dict[str, str]] = {
-    "adaptive": {"accuracy": "SizeAwareAccuracyPredictor", "seconds": "SizeAwareTimePredictor"},
+    "adaptive": {"accuracy": "ExploringAccuracyPredictor", "seconds": "SizeAwareTimePredictor"},
     "popnas": {"accuracy": "LSTMAccuracyPredictor", "seconds": "CatBoostTimePredictor"},
     "pnas": {"accuracy": "LSTMAccuracyPredictor", "seconds": "CatBoostTimePredictor"},
     "popnas-v1": {"accuracy": "LSTMAccuracyPredictor", "seconds": "NNLSTimePredictor"},

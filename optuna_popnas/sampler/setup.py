@@ -21,7 +21,7 @@ _GROWING = ("max_blocks", "max_children", "max_exploration_children", "budget_se
 _FORMER_PREDICTORS = {
     "accuracy_predictor": {
         "popnas": "GaussianProcessAccuracyPredictor",
-        "adaptive": "SizeAwareAccuracyPredictor",
+        "adaptive": "ExploringAccuracyPredictor",
     },
     "time_predictor": {
         "popnas": "AdditiveTimePredictor",

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from optuna_popnas.predictors import AccuracyPredictor
 from optuna_popnas.predictors import GaussianProcessAccuracyPredictor
 from optuna_popnas.predictors.regression import threads
 from optuna_popnas.predictors.regression.gaussian_process import _tune
@@ -18,10 +17,6 @@ from optuna_popnas.space import Cell
 from optuna_popnas.space import register_operator
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.space import unregister_operator
-
-
-def test_is_the_default() -> None:
-    assert AccuracyPredictor is GaussianProcessAccuracyPredictor
 
 
 def test_ranks_cells_it_has_not_seen(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from optuna_popnas.predictors import AccuracyPredictor
 from optuna_popnas.predictors.features.descriptors import DESCRIPTORS
 from optuna_popnas.predictors.features.descriptors import descriptors
 from optuna_popnas.predictors.size_aware import SizeAwareAccuracyPredictor
 from optuna_popnas.predictors.size_aware import SizeAwareTimePredictor
+from optuna_popnas.predictors.size_priors import from_json
+from optuna_popnas.predictors.size_priors import shipped
+from optuna_popnas.predictors.size_priors import to_json
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import register_operator
@@ -67,6 +73,27 @@ def test_every_path_is_as_brute_force_finds_it() -> None:
         assert named["shortest path"] == min(lengths)
         assert named["mean path"] == pytest.approx(np.mean(lengths))
         assert named["log of paths"] == pytest.approx(np.log(len(lengths)))
+
+
+def test_is_the_default() -> None:
+    assert AccuracyPredictor is SizeAwareAccuracyPredictor
+
+
+def test_a_prior_is_what_its_json_says() -> None:
+    prior = shipped("accuracy")
+    again = from_json(json.loads(json.dumps(to_json(prior))))
+    for before, after in zip(prior, again):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_the_unit_of_accuracies_does_not_change_the_order(
+    space: SearchSpace, cells: list[Cell], accuracies: np.ndarray
+) -> None:
+    """A model that took its targets' spread from the prior unlearnt what sizes tell."""
+    model = SizeAwareAccuracyPredictor(space, seed=0)
+    guess = model.fit(cells[:6], 0.5 + (accuracies[:6] - 0.5) / 50).predict(cells[6:])
+    sizes = SizeAwareAccuracyPredictor(space, seed=0).fit([], []).predict(cells[6:])
+    assert spearmanr(guess, sizes)[0] > 0.6
 
 
 def test_ranks_by_size_before_any_training(space: SearchSpace, cells: list[Cell]) -> None:

@@ -129,7 +129,7 @@ def test_a_search_with_a_measured_objective() -> None:
         ("popnas", "LSTMAccuracyPredictor", "CatBoostTimePredictor"),
         ("pnas", "LSTMAccuracyPredictor", "CatBoostTimePredictor"),
         ("popnas-v1", "LSTMAccuracyPredictor", "NNLSTimePredictor"),
-        ("adaptive", "SizeAwareAccuracyPredictor", "SizeAwareTimePredictor"),
+        ("adaptive", "ExploringAccuracyPredictor", "SizeAwareTimePredictor"),
     ],
 )
 def test_each_mode_has_its_own_predictors(mode: str, accuracy: str, seconds: str) -> None:

@@ -24,12 +24,16 @@ from optuna_popnas.predictors.base import FloatArray
 from optuna_popnas.predictors.features.frame import Inputs
 
 
+#: What ``logs`` are the logarithms of.
+HYPERPARAMETERS = ("v_0", "v_1", "w_1", "v_2", "w_2", "v_3", "w_3", "noise")
+
 _GROUPS = 3
 _MOST_TUNED = 250  # rows that hyperparameters are tuned on: the cost grows with the cube
 _ITERATIONS = 30
 _JITTER = 1e-6
 _LOG_DIGITS = 3
-_LEVEL = 4.0  # prior variance of the mean of all targets, in their variances
+_SPREAD_DOUBT = 1.0  # standard deviation of the logarithm of the targets' standard deviation
+LEVEL = 4.0  # prior variance of the mean of all targets, in their variances
 
 
 class Prior(NamedTuple):
@@ -41,6 +45,7 @@ class Prior(NamedTuple):
             relative to each other.
         logs: ``(8,)`` means of the hyperparameters' logarithms.
         doubts: ``(8,)`` their standard deviations.
+        center: Mean of targets.
         spread: Standard deviation of targets.
     """
 
@@ -48,6 +53,7 @@ class Prior(NamedTuple):
     scale: FloatArray
     logs: FloatArray
     doubts: FloatArray
+    center: float
     spread: float
 
 
@@ -81,18 +87,18 @@ class SizeProcess:
             inputs, targets, noise = inputs.take(rows), targets[rows], noise[rows]
         prior = self.prior
         expected = inputs.sizes @ prior.slopes
-        center = float(targets.mean()) if len(targets) else 0.0
-        squares = float(np.square(targets - center).sum())
-        self.scale = float(np.sqrt((4 * prior.spread**2 + squares) / (4 + len(targets))))
-        self.center = float((targets - self.scale * expected).mean()) if len(targets) else 0.0
-        values = (targets - self.center) / self.scale - expected
-        tuned = np.arange(len(values))
+        tuned = np.arange(len(targets))
         if len(tuned) > _MOST_TUNED:
-            tuned = np.sort(self._rng.choice(len(values), _MOST_TUNED, replace=False))
+            tuned = np.sort(self._rng.choice(len(targets), _MOST_TUNED, replace=False))
         self._inputs = inputs
-        self.logs = prior.logs.copy()
-        if len(values) > 1:
-            self.logs = _tune(prior, inputs.take(tuned), values[tuned], noise[tuned])
+        self.logs, self.scale = prior.logs.copy(), prior.spread
+        if len(targets) > 1:
+            self.logs, self.scale = _tune(
+                prior, inputs.take(tuned), targets[tuned], expected[tuned], noise[tuned]
+            )
+        rest = targets - self.scale * expected
+        self.center = float(rest.mean()) if len(targets) else prior.center
+        values = (rest - self.center) / self.scale
         self.noise = float(self.scale**2 * np.exp(self.logs[-1]))  #: its variance
         self._relative_noise = noise
         self._factor, self._solved = None, np.zeros(0)
@@ -108,7 +114,7 @@ class SizeProcess:
 
     def _covariance(self, a: Inputs, b: Inputs) -> FloatArray:
         first, *others = _parts(self.prior, self.logs, _linear(self.prior, a, b), _pairs(a, b))
-        first += _LEVEL
+        first += LEVEL
         for part in others:
             first += part
         return first
@@ -125,7 +131,7 @@ class SizeProcess:
         mean = inputs.sizes @ self.prior.slopes
         strength = np.exp(self.logs)
         variance = strength[0] * np.square(inputs.sizes * self.prior.scale).sum(axis=1)
-        variance += strength[1] + strength[3] + strength[5] + _LEVEL
+        variance += strength[1] + strength[3] + strength[5] + LEVEL
         if self._factor is not None:
             near = self._covariance(inputs, self._inputs)
             mean = mean + near @ self._solved
@@ -175,20 +181,32 @@ def _parts(
     return parts
 
 
-def _tune(prior: Prior, inputs: Inputs, values: FloatArray, noise: FloatArray) -> FloatArray:
-    """Return the likeliest ``logs``, by gradient ascent."""
+def _tune(
+    prior: Prior,
+    inputs: Inputs,
+    targets: FloatArray,
+    expected: FloatArray,
+    noise: FloatArray,
+) -> tuple[FloatArray, float]:
+    """Return the likeliest ``logs`` and standard deviation of targets, by gradient ascent."""
     from scipy.linalg import cho_solve
     from scipy.linalg import cholesky
     from scipy.linalg import LinAlgError
     from scipy.optimize import minimize
 
     linear, distances = _linear(prior, inputs, inputs), _pairs(inputs, inputs)
-    identity, diagonal = np.eye(len(values)), np.diag_indices(len(values))
+    count = len(targets)
+    identity, diagonal = np.eye(count), np.diag_indices(count)
+    targets, expected = targets - targets.mean(), expected - expected.mean()
+    start = np.append(prior.logs, np.log(prior.spread))
+    doubts = np.append(prior.doubts, _SPREAD_DOUBT)
 
     def loss(logs: FloatArray) -> tuple[float, FloatArray]:
-        strength = np.exp(logs)
+        *_, scale = strength = np.exp(logs)
+        strength, scaled = strength[:-1], targets / scale
+        values = scaled - expected
         parts = _parts(prior, logs, linear, distances)
-        covariance = np.sum(parts, axis=0) + _LEVEL
+        covariance = np.sum(parts, axis=0) + LEVEL
         covariance[diagonal] += strength[-1] * noise + _JITTER
         try:
             factor = cholesky(covariance, lower=True, check_finite=False)
@@ -201,17 +219,18 @@ def _tune(prior: Prior, inputs: Inputs, values: FloatArray, noise: FloatArray) -
             weighed = slope * parts[1 + group]
             reach = -0.5 * strength[2 + 2 * group] * np.vdot(weighed, distances[group])
             gradient += [weighed.sum(), reach]
-        gradient.append(strength[-1] * (np.diag(slope) @ noise))
-        value = 0.5 * values @ solved + np.log(np.diag(factor)).sum()
-        value += 0.5 * np.square((logs - prior.logs) / prior.doubts).sum()
-        return float(value), np.array(gradient) + (logs - prior.logs) / prior.doubts**2
+        gradient += [strength[-1] * (np.diag(slope) @ noise), count - scaled @ solved]
+        value = 0.5 * values @ solved + np.log(np.diag(factor)).sum() + count * logs[-1]
+        value += 0.5 * np.square((logs - start) / doubts).sum()
+        return float(value), np.array(gradient) + (logs - start) / doubts**2
 
     found = minimize(
         loss,
-        prior.logs,
+        start,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-9.0, 4.0)] * len(prior.logs),
+        bounds=[(-9.0, 4.0)] * len(prior.logs) + [(start[-1] - 12, start[-1] + 12)],
         options={"maxiter": _ITERATIONS},
     )
-    return np.round(found.x, _LOG_DIGITS)
+    *logs, log_scale = np.round(found.x, _LOG_DIGITS)
+    return np.array(logs), float(np.exp(log_scale))

@@ -2,7 +2,9 @@
 # make test     set up .venv and run the tests
 # make check    lint and type-check
 # make examples run every example
-# make figures the pictures of README and docs from a fresh search; needs Chromium
+# make docs     the documentation as a site, docs/_build/index.html; warnings are errors
+# make figures  pictures and numbers of README and docs from fresh searches; needs Chromium
+# make dist     wheel and sdist, tried in an environment of their own
 # make slow     the tests that take minutes or need PostgreSQL or a browser
 
 PYTHON ?= python3
@@ -11,7 +13,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 STORAGE ?= sqlite:///popnas.db
 
-.PHONY: search test check examples figures slow format clean
+.PHONY: search test check examples docs figures dist slow format clean
 
 search: $(VENV)/.search
 	$(BIN)/optuna-popnas search examples/digits.toml --storage $(STORAGE) $(ARGS)
@@ -30,8 +32,17 @@ check: $(VENV)/.test
 examples: $(VENV)/.test
 	$(BIN)/python examples/run_all.py
 
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "Built: docs/_build/index.html"
+
 figures: $(VENV)/.test
 	$(BIN)/python docs/make_figures.py $(ARGS)
+
+dist: $(VENV)/.test
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python tests/release/try_wheel.py dist $(ARGS)
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
@@ -52,5 +63,9 @@ $(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) install --quiet -c constraints.txt -e '.[test]'
 	touch $@ $(VENV)/.search
 
+$(VENV)/.docs: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) install --quiet -c constraints.txt -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -36,23 +36,16 @@ def run(
     Examples:
         optuna-popnas predict cat.jpg dog.jpg --model model
     """
-    from optuna_popnas.training.data.files import common
-    from optuna_popnas.training.data.files import Header
-    from optuna_popnas.training.data.files import headers
-    from optuna_popnas.training.data.files import ImageFiles
+    from optuna_popnas.training.data.files import image_files
 
     if top < 1:
         raise ConfigError(f"`top` must be at least 1, but got {top}.")
     _, trained = find_model(model, device)
     files = _files(images)
-    looked = headers(files)
-    for found in looked:
-        if not isinstance(found, Header):
-            raise ConfigError(str(found))
-    known = [found for found in looked if isinstance(found, Header)]
-    source = ImageFiles(
-        files, known, trained.network.in_channels, trained.image_size, common(known)[2] or 65535.0
-    )
+    try:
+        source = image_files(files, trained.network.in_channels, trained.image_size)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     rows = []
     for start in range(0, len(files), _AT_ONCE):
         places = range(start, min(start + _AT_ONCE, len(files)))

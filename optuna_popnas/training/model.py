@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
@@ -24,6 +24,7 @@ from optuna_popnas.training.checkpoint import write_json
 from optuna_popnas.training.checkpoint import write_tensors
 from optuna_popnas.training.data.arrays import to_unit
 from optuna_popnas.training.data.arrays import unit_of
+from optuna_popnas.training.data.files import image_files
 from optuna_popnas.training.data.image_data import ImageData
 
 
@@ -116,21 +117,36 @@ class TrainedModel:
         }
 
     def predict(
-        self, images: npt.NDArray[Any], *, batch_size: int = 256
+        self,
+        images: npt.NDArray[Any] | str | Path | Sequence[str | Path],
+        *,
+        batch_size: int = 256,
     ) -> npt.NDArray[np.float32]:
         """Return the logits of images.
 
         Args:
             images: ``(n, C, H, W)``, in the range of the training images; uint8 and
-                floating-point numbers in [0, 1] will always do.
+                floating-point numbers in [0, 1] will always do. Or an image file, or several,
+                which are resized.
             batch_size: Images at a time.
 
         Returns:
             ``(n, classes)``; the largest of a row is the predicted class.
 
         Raises:
-            ValueError: They are in another range.
+            ValueError: They are in another range, or a file is no image.
+
+        Example:
+            >>> row = model.predict("cat.jpg")[0]  # doctest: +SKIP
+            >>> model.class_names[row.argmax()]  # doctest: +SKIP
+            'cat'
         """
+        if isinstance(images, (str, Path)):
+            images = [images]
+        if len(images) and all(isinstance(image, (str, Path)) for image in images):
+            files = [Path(str(file)) for file in images]
+            source = image_files(files, self.network.in_channels, self.image_size)
+            images = np.stack([source.read(place) for place in range(len(files))])
         images = np.asarray(images)
         unit = unit_of(images, self.top)
         device = next(self.network.parameters()).device

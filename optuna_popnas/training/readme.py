@@ -52,8 +52,9 @@ def card_text(card: Mapping[str, Any], files: Mapping[str, Path]) -> str:
             "",
             "```python",
             "import numpy as np, onnxruntime",
-            "from PIL import Image",
-            f"image = Image.open('image.png').convert('{mode}').resize(({width}, {height}))",
+            "from PIL import Image, ImageOps",
+            "image = ImageOps.exif_transpose(Image.open('image.png')).convert("
+            f"'{mode}').resize(({width}, {height}), Image.Resampling.BILINEAR)",
             f"pixels = (np.asarray(image, np.float32) / 255){reshape}",
             f"session = onnxruntime.InferenceSession('{files['onnx'].name}')",
             "print(session.run(None, {'images': pixels})[0].argmax(1))",

@@ -71,6 +71,16 @@ def test_predict(model: Path, photos: Path, capsys: pytest.CaptureFixture[str]) 
     assert "Train a model" in capsys.readouterr().err
 
 
+def test_predict_takes_files(model: Path, photos: Path) -> None:
+    trained = load_model(model)
+    files = [photos / "dark" / "3.png", str(photos / "bright" / "4.png")]
+    logits = trained.predict(files)
+    assert [trained.class_names[place] for place in logits.argmax(axis=1)] == ["dark", "bright"]
+    np.testing.assert_array_equal(trained.predict(files[0]), logits[:1])
+    with pytest.raises(ValueError, match="cannot be read"):
+        trained.predict(model / "model.json")
+
+
 def test_export_without_the_data(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -227,6 +227,20 @@ class ImageFiles(Source):
         return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
 
 
+def image_files(files: Sequence[Path], channels: int, size: tuple[int, int]) -> ImageFiles:
+    """Return files as images of this form, such as a model takes.
+
+    Raises:
+        ValueError: A file is no image that is read.
+    """
+    looked = headers(files)
+    known = [found for found in looked if isinstance(found, Header)]
+    for found in looked:
+        if not isinstance(found, Header):
+            raise found
+    return ImageFiles(files, known, channels, size, common(known)[2] or 65535.0)
+
+
 def _damaged(file: Path, error: Exception) -> Damaged:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, UnidentifiedImageError):

@@ -30,6 +30,7 @@ from concurrent.futures import ProcessPoolExecutor  # noqa: E402
 import multiprocessing  # noqa: E402
 from pathlib import Path  # noqa: E402
 import sys  # noqa: E402
+import tempfile  # noqa: E402
 import warnings  # noqa: E402
 
 import bench  # noqa: E402
@@ -100,10 +101,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--quick", action="store_true", help="two minutes: few of everything")
     parser.add_argument("--processes", type=int, default=max((os.cpu_count() or 2) // 2, 1))
-    parser.add_argument("--results", type=Path, default=results.FOLDER)
+    parser.add_argument("--results", type=Path, help="folder of results; none kept if --quick")
     parser.add_argument("--table", action="store_true", help="run nothing, print what is kept")
     parser.add_argument("--write", action="store_true", help="renew docs/benchmarks.md")
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as nowhere:
+        folder = options.results or (Path(nowhere) if options.quick else results.FOLDER)
+        compare(options, folder)
+
+
+def compare(options: argparse.Namespace, folder: Path) -> None:
+    """Run what is missing and print tables, or write the page."""
     quick = options.quick
     benches = options.bench or (QUICK_BENCHES if quick else bench.names())
     methods = options.method or [
@@ -111,23 +119,25 @@ def main() -> None:
     ]
     seeds = options.seeds or (QUICK_SEEDS if quick else 20)
     if not options.table and not options.write:
-        run_missing(wanted(benches, methods, seeds), options.results, options.processes)
+        run_missing(wanted(benches, methods, seeds), folder, options.processes)
     if options.write:
         import pictures
 
-        pictures.write(options.results, bench.names())
+        pictures.write(folder, bench.names())
         return
+    verdicts = []
     for name in benches:
         table = bench.load(name)
         records = [
             record
-            for record in results.read(options.results, table)
+            for record in results.read(folder, table)
             if record.method in methods and record.seed < seeds
         ]
         if records:
             print(f"\n{name}, budget {table.budget:.0f} s of training")
             print(results.table(records))
-            print(results.verdict(records))
+            verdicts.append(f"{name}: {results.verdict(records)}")
+    print("\n" + "\n".join(verdicts))
 
 
 if __name__ == "__main__":

@@ -62,6 +62,11 @@ class TableBench(Bench):
         return len(self._trainings)
 
     @property
+    def total_seconds(self) -> float:
+        """Expected seconds of training every cell once."""
+        return float(sum(seconds for _, seconds in self._known.values()))
+
+    @property
     def cells(self) -> list[Cell]:
         """All cells that were trained."""
         return list(self._trainings)

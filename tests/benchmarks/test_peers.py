@@ -94,16 +94,16 @@ def test_what_is_kept_of_a_search_is_read_again(tmp_path) -> None:
 
 
 def test_the_verdict_names_the_best_of_both_sides() -> None:
-    line = {"bench": "b", "data": "d", "seed": 0, "budget": 1.0, "count": [1] * 41}
+    line = {"bench": "b", "data": "d", "seed": 0, "budget": 1.0, "count": [1] * 31}
     line |= {"reached": [None, None], "log_reached": [None, None], "trainings": 1}
     line |= {"repeats": 0, "planning": 0.0}
 
     def record(method: str, values: list[float]) -> results.Record:
-        series = dict.fromkeys(("volume", "log_volume", "handed", "best"), values)
+        series = dict.fromkeys(("volume", "log_volume", "top5", "best"), values)
         return results.Record(method=method, **line, **series)
 
-    slow, fast = np.linspace(0, 0.8, 41).tolist(), [0.9] * 41
-    text = results.verdict([record("popnas", fast), record("tpe", slow), record("gp", [0.1] * 41)])
+    slow, fast = np.linspace(0, 0.8, 31).tolist(), [0.9] * 31
+    text = results.verdict([record("popnas", fast), record("tpe", slow), record("gp", [0.1] * 31)])
     assert "hypervolume popnas 0.9000 / tpe 0.8000 (reached at 0.02 of its cost)" in text
     text = results.verdict([record("popnas", slow), record("tpe", fast)])
     assert "hypervolume popnas 0.8000 / tpe 0.9000 (not reached)" in text

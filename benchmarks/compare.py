@@ -41,10 +41,10 @@ from results import Record  # noqa: E402
 
 
 QUICK_BENCHES = ("nb201-cifar10", "fashion8")
-QUICK_METHODS = ("adaptive", "popnas", "tpe", "nsga2", "random")
+QUICK_METHODS = ("adaptive", "tpe", "nsga2", "random")
 QUICK_SEEDS = 2
-# Seconds of planning a search: these get fewer seeds.
-SLOW = {"gp": 3}
+# These take long to plan, and get fewer seeds.
+SLOW = {"gp": 3, "popnas": 5, "popnas-v1": 5, "pnas": 5}
 
 
 def search(bench_name: str, method: str, seed: int) -> Record:

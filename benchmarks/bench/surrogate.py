@@ -53,6 +53,11 @@ class Sample(NamedTuple):
     curves: Floats
     repeats: tuple[tuple[float, ...], ...]
 
+    @property
+    def weights(self) -> Floats:
+        """Weights of accuracies: several trainings count for more, not in proportion."""
+        return np.asarray(1 / (0.3 + 1 / self.trainings))
+
     def take(self, rows: np.ndarray) -> Sample:
         """Return some of the cells."""
         return self._replace(
@@ -167,15 +172,14 @@ class SurrogateBench(Bench):
         self.curve_epochs = curve_epochs
         self.epochs = epochs
         self.sample = sample
-        self._unit = unit
+        self.unit = unit
         self._memory: dict[Cell, tuple[float, float, float]] = {}
-        features = self._features(sample.cells)
-        weights = 1 / (0.3 + 1 / sample.trainings)
+        features = self.features(sample.cells)
         self._accuracy = Regression(depth=4, ridge=100.0).fit(
-            features, logit(sample.accuracy), weights
+            features, logit(sample.accuracy), sample.weights
         )
         self._seconds = Regression(depth=4, ridge=1.0).fit(
-            features, np.log(sample.seconds), np.ones(len(weights))
+            features, np.log(sample.seconds), np.ones(len(features))
         )
         self._time_noise = self._spread_of_seconds(features)
         self._noise = noise_model(sample.repeats, noise)
@@ -185,7 +189,8 @@ class SurrogateBench(Bench):
             else None
         )
 
-    def _features(self, batch: CellBatch) -> Floats:
+    def features(self, batch: CellBatch) -> Floats:
+        """Return what the models see of cells."""
         batch = batch.canonical()
         parameters, flops = self.costs(batch)
         return graph_features(batch, parameters, flops)
@@ -193,6 +198,10 @@ class SurrogateBench(Bench):
     def _spread_of_seconds(self, features: Floats) -> float:
         left = np.log(self.sample.seconds) - self._seconds.predict(features)
         return float(np.clip(np.median(np.abs(left)) * 1.5, 0.01, 0.05))
+
+    def noise_at(self, accuracy: Floats) -> float:
+        """Return the standard deviation of one training's accuracy, over cells of these means."""
+        return float(np.sqrt(np.mean(np.square(self._noise(accuracy)))))
 
     def costs(self, cells: Sequence[Cell]) -> tuple[Floats, Floats]:
         images = self.images
@@ -209,9 +218,9 @@ class SurrogateBench(Bench):
     def expected(self, cells: Sequence[Cell]) -> tuple[Floats, Floats]:
         if not len(cells):
             return np.empty(0), np.empty(0)
-        features = self._features(CellBatch.from_cells(self.space, cells))
+        features = self.features(CellBatch.from_cells(self.space, cells))
         accuracy = expit(self._accuracy.predict(features))
-        return accuracy, self._unit * np.exp(self._seconds.predict(features))
+        return accuracy, self.unit * np.exp(self._seconds.predict(features))
 
     def evaluate(self, cell: Cell, seed: int) -> Evaluation:
         if cell not in self._memory:

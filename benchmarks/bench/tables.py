@@ -71,6 +71,10 @@ class TableBench(Bench):
         """All cells that were trained."""
         return list(self._trainings)
 
+    def trainings(self, cell: Cell) -> list[Evaluation]:
+        """Return all trainings of a cell in canonical form."""
+        return self._trainings[cell]
+
     def evaluate(self, cell: Cell, seed: int) -> Evaluation | None:
         cell = cell.canonical(self.space.operators)
         found = self._trainings.get(cell)

@@ -69,10 +69,9 @@ def imports(root: Path) -> Iterator[Import]:
 def _front_names(root: Path) -> dict[str, str]:
     """Return where the names of the package's front come from: name -> dotted name inside."""
     front = {}
-    for node in ast.walk(ast.parse((root / "__init__.py").read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{NAME}."):
-            for alias in node.names:
-                front[alias.asname or alias.name] = str(node.module).removeprefix(f"{NAME}.")
+    for node in ast.walk(ast.parse((root / "__init__.pyi").read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            front |= dict.fromkeys((alias.name for alias in node.names), node.module)
     return front
 
 

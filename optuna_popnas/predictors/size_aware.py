@@ -161,3 +161,7 @@ class SizeAwareTimePredictor(SizeAwarePredictor):
 
     def _unlink(self, targets: FloatArray) -> FloatArray:
         return np.exp(np.clip(targets, -30.0, 60.0))
+
+
+#: The default, by what it predicts.
+AccuracyPredictor = SizeAwareAccuracyPredictor

@@ -125,3 +125,7 @@ class AdditiveTimePredictor(Predictor):
 
         for_parts(predict_part, len(batch))
         return Prediction(mean, mean * relative)
+
+
+#: The default, by what it predicts.
+TimePredictor = AdditiveTimePredictor

@@ -30,8 +30,8 @@ from optuna_popnas.search.settings import SearchConfig
 
 
 __all__ = [
-    "LevelEstimates",
     "ExplorationSets",
+    "LevelEstimates",
     "Observation",
     "Plan",
     "PlanReport",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import view_study
@@ -11,10 +14,6 @@ from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import log_ticks
 from optuna_popnas.visualization.figure import style_figure
-
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 
 class ComparedStudy(NamedTuple):
@@ -85,8 +84,6 @@ def plot_comparison(studies: Mapping[str, StudyLike] | Sequence[StudyLike]) -> g
 def _draw_comparison(info: tuple[ComparedStudy, ...]) -> go.Figure:
     if not info:
         return empty_figure("Comparison", "None of the studies has a trained cell yet.")
-    from plotly.subplots import make_subplots
-
     figure = make_subplots(
         rows=1,
         cols=2,

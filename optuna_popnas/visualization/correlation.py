@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import plotly.graph_objects as go
 
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import view_study
@@ -13,9 +14,6 @@ from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import new_figure
 
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 _FEWEST = 10
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 import inspect
-from typing import Any, NamedTuple, TYPE_CHECKING
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from optuna_popnas import predictors
 from optuna_popnas.space import Cell
@@ -19,9 +21,6 @@ from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import style_figure
 
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,7 +77,7 @@ def _planning_model(view: StudyView, target: str) -> Any:
         return None
     key = "accuracy_predictor" if target == "accuracy" else "time_predictor"
     name = str(view.settings.get(key, "")).partition("(")[0]
-    if name in _SLOW or name not in predictors.__all__:
+    if name in _SLOW or name not in dir(predictors):
         return None
     make: Any = getattr(predictors, name)
     takes_total = "total_cells" in inspect.signature(make).parameters
@@ -111,8 +110,6 @@ def _draw_effects(info: tuple[ModelEffects, ...]) -> go.Figure:
             "What the models think of each operator",
             f"Fewer than {_FEWEST} cells are finished, or the models are not known here.",
         )
-    from plotly.subplots import make_subplots
-
     words = {"seconds": "training time", "accuracy": "accuracy, points"}
     figure = make_subplots(
         rows=1,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from optuna_popnas.study.front import running_hypervolume
 from optuna_popnas.study.view import level_of
@@ -13,10 +15,6 @@ from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import style_figure
-
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 
 class HypervolumeInfo(NamedTuple):
@@ -76,8 +74,6 @@ def _draw_hypervolume(info: HypervolumeInfo) -> go.Figure:
         return empty_figure(
             "Hypervolume", "No cell with accuracy and training time has been trained yet."
         )
-    from plotly.subplots import make_subplots
-
     hours, unit = list(info.hours), "hours"
     if hours[-1] < 1.0:
         hours, unit = [value * 60 for value in hours], "minutes"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
+
+import plotly.graph_objects as go
 
 from optuna_popnas.study.view import level_of
 from optuna_popnas.study.view import StudyLike
@@ -12,10 +14,6 @@ from optuna_popnas.study.words import level_name
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import new_figure
-
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 
 _MOST_BACKGROUND = 80

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from optuna_popnas.study.view import level_of
 from optuna_popnas.study.view import StudyLike
@@ -12,10 +15,6 @@ from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import log_ticks
 from optuna_popnas.visualization.figure import style_figure
-
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 
 class LevelsInfo(NamedTuple):
@@ -50,8 +49,6 @@ def plot_levels(study: StudyLike) -> go.Figure:
 def _draw_levels(info: LevelsInfo) -> go.Figure:
     if not info.levels:
         return empty_figure("Accuracy and time by level", "No cell has been trained yet.")
-    from plotly.subplots import make_subplots
-
     timed = any(info.seconds)
     titles = ("validation accuracy", "training seconds") if timed else ("validation accuracy",)
     figure = make_subplots(

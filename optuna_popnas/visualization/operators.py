@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from optuna_popnas.predictors import operator_scores
 from optuna_popnas.space import Cell
@@ -13,10 +16,6 @@ from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import style_figure
-
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 
 class OperatorInfo(NamedTuple):
@@ -76,8 +75,6 @@ def _draw_operators(info: tuple[OperatorInfo, ...]) -> go.Figure:
         return empty_figure(
             "Operators", "No cell [(-1, o, -1, o)] of one operator has been trained yet."
         )
-    from plotly.subplots import make_subplots
-
     figure = make_subplots(
         rows=1,
         cols=2,

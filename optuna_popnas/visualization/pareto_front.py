@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import NamedTuple, TYPE_CHECKING
 
+import plotly.graph_objects as go
+
 from optuna_popnas.study.excess import Expected
 from optuna_popnas.study.excess import expected_accuracies
 from optuna_popnas.study.view import level_of
@@ -20,8 +22,6 @@ from optuna_popnas.visualization.figure import new_figure
 
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from optuna_popnas.study.records import TrialRecord
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, TYPE_CHECKING
 
+import plotly.graph_objects as go
+
 from optuna_popnas.study.view import level_of
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import StudyView
@@ -16,8 +18,6 @@ from optuna_popnas.visualization.figure import new_figure
 
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from optuna_popnas.search import Plan
     from optuna_popnas.search import PlannedCell
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, TYPE_CHECKING
 
+import plotly.graph_objects as go
+
 from optuna_popnas.search import PredictionQuality
 from optuna_popnas.study.quality import level_quality
 from optuna_popnas.study.view import level_of
@@ -17,8 +19,6 @@ from optuna_popnas.visualization.figure import new_figure
 
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from optuna_popnas.study.records import TrialRecord
 
 

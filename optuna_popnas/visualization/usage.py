@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple, TYPE_CHECKING
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from optuna_popnas.space import Cell
 from optuna_popnas.study.view import level_of
@@ -13,10 +16,6 @@ from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import style_figure
-
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 
 class Usage(NamedTuple):
@@ -101,8 +100,6 @@ def plot_usage(study: StudyLike, level: int | None = None) -> go.Figure:
 def _draw_usage(info: UsageInfo) -> go.Figure:
     if info.level is None:
         return empty_figure("Operators and inputs", "No cell with blocks has been trained yet.")
-    from plotly.subplots import make_subplots
-
     share = max(0.22, min(0.4, len(info.inputs) / (len(info.inputs) + len(info.operators))))
     figure = make_subplots(
         rows=1,

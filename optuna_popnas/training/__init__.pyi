@@ -1,0 +1,10 @@
+from .config import MachineConfig as MachineConfig
+from .config import TrainingConfig as TrainingConfig
+from .data.image_data import ImageData as ImageData
+from .data.load import load_dataset as load_dataset
+from .evaluation import evaluate as evaluate
+from .exporting import export as export
+from .model import load_model as load_model
+from .model import TrainedModel as TrainedModel
+from .result import TrainingResult as TrainingResult
+from .trainer import train_cell as train_cell

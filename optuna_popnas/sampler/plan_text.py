@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 import json
 from typing import Any
 
@@ -37,9 +38,14 @@ def join_plan(data: Any, number: int, attrs: Mapping[str, Any]) -> PlanJSON | No
     if "parts" in data:
         try:
             parts = [attrs[f"{PART}{number}:{index}"] for index in range(data["parts"])]
-            data = json.loads("".join(parts))
+            data = _parsed("".join(parts))
         except (KeyError, TypeError, ValueError):
             return None
     plan, fenced = data.get("plan"), data.get("fenced")
     sound = isinstance(plan, dict) and isinstance(plan.get("version"), int)
     return data if sound and isinstance(fenced, list) else None
+
+
+@lru_cache(maxsize=4)  # a trial that is under way is read at every look, with the plan on it
+def _parsed(text: str) -> Any:
+    return json.loads(text)

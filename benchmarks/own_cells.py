@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from predictors import flat_splits
 from predictors import interval
 from predictors import score
 from predictors import Table
-from scipy.stats import rankdata
+import priors
 
 from optuna_popnas import CellBatch
 from optuna_popnas import NetworkConfig
@@ -25,7 +25,8 @@ from optuna_popnas.search import prediction_quality
 
 
 OWN = (0, 6, 12, 20, 40, 80)
-TASKS = ("fashion", "cifar10", "digits")
+#: Task -> its data set, of which the size-aware model's prior knows nothing.
+TASKS = {"fashion": "fashion-mnist", "cifar10": "cifar10", "digits4": "digits"}
 
 
 class SizeAlone:
@@ -43,43 +44,6 @@ class SizeAlone:
         return cell_costs(cells, network, **size).parameters
 
 
-class OtherTasks:
-    """The size-aware model, of the other tasks' cells as well as of the task's own.
-
-    Accuracies are ranks within their task; cells of other tasks count for a fifth of own ones.
-    """
-
-    def __init__(self, space: SearchSpace, *, seed: int, others: Sequence[Table] = ()) -> None:
-        self._model = pr.SizeAwareAccuracyPredictor(space, seed=seed)
-        self._space = space
-        parts = []
-        for table in others:
-            rows = np.random.default_rng(0).permutation(len(table.cells))[:300]
-            parts.append((table.cells.take(rows), _shares(table.accuracy[rows])))
-        self._cells = [cell for cells, _ in parts for cell in cells]
-        self._values = np.concatenate([values for _, values in parts])
-
-    def fit(self, cells: CellBatch, accuracy: np.ndarray) -> OtherTasks:
-        known: np.ndarray = self._values
-        batch = CellBatch.from_cells(self._space, self._cells)
-        if len(cells) >= 6:
-            # Own ranks stand for the values that the others give to cells such as these.
-            before = pr.SizeAwareAccuracyPredictor(self._space, seed=0).fit(batch, known)
-            like = np.sort(before.predict(cells))
-            known = np.concatenate([known, like[np.argsort(np.argsort(accuracy))]])
-            batch = CellBatch.from_cells(self._space, [*self._cells, *cells])
-        noise = np.where(np.arange(len(known)) < len(self._values), 5.0, 1.0)
-        self._model.fit(batch, known, noise)
-        return self
-
-    def predict(self, cells: CellBatch) -> np.ndarray:
-        return self._model.predict(cells)
-
-
-def _shares(accuracy: np.ndarray) -> np.ndarray:
-    return (rankdata(accuracy) - 0.5) / len(accuracy)
-
-
 @cache
 def corpus(name: str) -> Table:
     """All cells of a task of the corpus but for the empty one."""
@@ -95,14 +59,13 @@ def corpus(name: str) -> Table:
 
 def print_own_cells(splits: int) -> None:
     """Print ranks over all cells of two blocks or more from few cells of any depth."""
-    for name in TASKS:
+    for name, data in TASKS.items():
         table = corpus(name)
-        others = [corpus(other) for other in TASKS if other != name]
+        prior = priors.prior("accuracy", data)
         models: dict[str, Callable[..., Any]] = {
             "size alone": SizeAlone,
             "Gaussian process on ranks": pr.GaussianProcessAccuracyPredictor,
-            "size-aware (default)": pr.SizeAwareAccuracyPredictor,
-            "size-aware, and other tasks": partial(OtherTasks, others=others),
+            "size-aware (default)": partial(pr.SizeAwareAccuracyPredictor, prior=prior),
         }
         print(f"\n{name}: {len(table.cells)} cells; rho over cells of 2 blocks or more")
         for title, model in models.items():

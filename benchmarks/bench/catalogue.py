@@ -97,7 +97,7 @@ def corpus_table(name: str) -> TableBench:
     )
 
 
-def corpus_sample(name: str, rows: slice) -> tuple[Sample, float]:
+def corpus_sample(name: str, rows: slice = slice(None)) -> tuple[Sample, float]:
     """Return some of a task's trainings, and the seconds of its reference cell."""
     task = tasks.TASKS[name]
     found = corpus_rows(name)[rows]

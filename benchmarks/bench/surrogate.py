@@ -21,7 +21,7 @@ from bench.base import Evaluation
 from bench.base import Floats
 from bench.base import Front
 from bench.features import graph_features
-from bench.fronts import known_front
+from bench.fronts import kept_front
 from optuna_popnas import Cell
 from optuna_popnas import CellBatch
 from optuna_popnas import NetworkConfig
@@ -242,7 +242,7 @@ class SurrogateBench(Bench):
 
     @cached_property
     def front(self) -> Front:
-        return known_front(self)
+        return kept_front(self)
 
 
 def noise_model(

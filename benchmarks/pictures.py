@@ -177,7 +177,11 @@ def draw(
     columns = min(4, len(kept))
     height = -(-len(kept) // columns)
     figure, axes = plt.subplots(
-        height, columns, figsize=(3.3 * columns, 2.7 * height + 0.7), squeeze=False
+        height,
+        columns,
+        figsize=(3.3 * columns, 2.7 * height + 0.7),
+        squeeze=False,
+        layout="constrained",
     )
     drawn: dict[str, object] = {}
     for axis, (name, records) in zip(axes.flat, kept.items()):
@@ -204,13 +208,11 @@ def draw(
         axis.tick_params(labelsize=8)
     for axis in axes.flat[len(kept) :]:
         axis.set_visible(False)
-    figure.suptitle(title, fontsize=11)
-    figure.supxlabel("seconds of training, share of the budget", fontsize=10)
+    figure.suptitle(f"{title}, by seconds of training as shares of the budget", fontsize=11)
     order = [name for name in _COLOURS if name in drawn]
     figure.legend(
         [drawn[name] for name in order], order, loc="outside lower center", ncols=6, fontsize=9
     )
-    figure.set_layout_engine("constrained")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)

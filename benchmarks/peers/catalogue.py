@@ -33,7 +33,7 @@ def _ours(mode: str) -> Callable[[Bench], Factory]:
             return POPNASSampler(
                 space,
                 mode=mode,
-                **(_without_own_data(bench.name) if mode == "adaptive" else {}),
+                **(_adaptive(bench) if mode == "adaptive" else {}),
                 max_children=64,
                 max_exploration_children=8,
                 total_cells=bench.total_cells,
@@ -57,12 +57,13 @@ _OWN_DATA = {
 }
 
 
-def _without_own_data(name: str) -> dict[str, Callable[..., Predictor]]:
-    """Return predictors whose prior knowledge comes from other data sets than the bench's."""
-    data = _OWN_DATA.get(name)
+def _adaptive(bench: Bench) -> dict[str, float | Callable[..., Predictor]]:
+    """Return the budget, and predictors that know of other data sets than the bench's alone."""
+    data = _OWN_DATA.get(bench.name)
     if data is None:
-        return {}
+        return {"budget_seconds": bench.budget}
     return {
+        "budget_seconds": bench.budget,
         "accuracy_predictor": partial(
             ExploringAccuracyPredictor, prior=priors.prior("exploring", data)
         ),

@@ -154,7 +154,8 @@ def _end(
             return f"No cell fits into what is left of the budget of {config.budget_seconds:g} s."
         return "No candidate is left that keeps the limits."
     known = beliefs.trained.estimates
-    if trainings < _FEWEST or not known.costs.shape[1] or spent <= 0:
+    few = trainings < _FEWEST or not known.costs.shape[1] or spent <= 0
+    if few or config.budget_seconds is not None:  # a budget is there to be spent
         return None
     gained = worth.share(known) + float(known.accuracy.max()) - worth.floor
     rate, mean = _rate(chosen) or 0.0, gained / spent

@@ -54,7 +54,8 @@ class SearchConfig:
         max_candidates: A level with more candidates is sampled down to this number.
         total_cells: Cells of a network that reads lookback -1, for the time predictor; what the
             trials say if None.
-        budget_seconds: Seconds of training that mode ``"adaptive"`` may spend.
+        budget_seconds: Seconds of training that mode ``"adaptive"`` spends; without it, it ends
+            when cells promise little.
         time_range: Seconds of training that matter to the user, from and to: mode
             ``"adaptive"`` counts only what the front gains in between.
         first_cells: Cells that mode ``"adaptive"`` trains before it learns from them.

@@ -182,6 +182,9 @@ def test_ends_when_nothing_promises_more() -> None:
     observations, plans = search(CONFIG, 40, space)
     assert not plans[-1].cells and plans[-1].report.message
     assert len(observations) < 80
+    # A budget is spent as long as there are cells.
+    budgeted, plans = search(replace(CONFIG, budget_seconds=1e9), 40, space)
+    assert len(budgeted) > len(observations) and "budget" in str(plans[-1].report.message)
 
 
 def test_stopped_trainings_are_learnt_from_but_are_no_measurements(

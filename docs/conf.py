@@ -57,7 +57,15 @@ def _files_as_links(app: Any, docname: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\(\.\./([^)]+)\)", rf"]({SOURCE}\1)", source[0])
 
 
+def _skip_fields(
+    app: Any, what: str, name: str, value: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leave out the fields of named tuples, which the class describes."""
+    return True if type(value).__name__ == "_tuplegetter" else None
+
+
 def setup(app: Any) -> None:
     """Write the references made from the code, before anything is read."""
     app.connect("builder-inited", lambda app: reference.write(DOCS))
     app.connect("source-read", _files_as_links)
+    app.connect("autodoc-skip-member", _skip_fields)

@@ -205,6 +205,33 @@ def started(folder: Path) -> None:
     fill("started_use", "\n\n".join(texts))
 
 
+def pictures(
+    study: optuna.Study,
+    networks: dict[str, tuple[float, float]],
+    storage: str,
+    artifacts: Path,
+    work: Path,
+) -> None:
+    """Photograph the figures, the report and the dashboard."""
+    view = view_study(study)
+    drawings(view)
+    figures = {
+        "front.png": visualization.plot_pareto_front(view, references=networks),
+        "predictions.png": visualization.plot_predictions(view, "seconds"),
+    }
+    for name, figure in figures.items():
+        figure.update_layout(paper_bgcolor="white", width=900)
+        figure.write_html(work / "figure.html", config={"displayModeBar": False})
+        picture((work / "figure.html").as_uri(), name, 916, int(figure.layout.height) + 16)
+    visualization.report(
+        view, work / "report.html", storage="sqlite:///popnas.db", references=networks
+    )
+    picture((work / "report.html").as_uri(), "report.png", 1100, 1500)
+    picture((work / "report.html").as_uri(), "report_phone.png", 400, 1600)
+    visualization.update_dashboard(study)
+    dashboard(storage, artifacts, study._study_id, view.front[0].number)
+
+
 def main() -> None:
     """Search, if need be, and photograph."""
     with tempfile.TemporaryDirectory() as text:
@@ -215,7 +242,6 @@ def main() -> None:
             search("digits.toml", storage, artifacts)
             search("thesis_small.toml", storage, artifacts)
         study = optuna.load_study(study_name="digits", storage=storage)
-        view = view_study(study)
         torch.set_num_threads(1)
         networks = references(study.user_attrs["settings"])
         words(study, networks)
@@ -225,22 +251,7 @@ def main() -> None:
         fill("budget_table", budget_table())
         fill("profile", shown(["profile", str(EXAMPLES / "digits.toml")], work))
         started(work)
-        drawings(view)
-        figures = {
-            "front.png": visualization.plot_pareto_front(view, references=networks),
-            "predictions.png": visualization.plot_predictions(view, "seconds"),
-        }
-        for name, figure in figures.items():
-            figure.update_layout(paper_bgcolor="white", width=900)
-            figure.write_html(work / "figure.html", config={"displayModeBar": False})
-            picture((work / "figure.html").as_uri(), name, 916, int(figure.layout.height) + 16)
-        visualization.report(
-            view, work / "report.html", storage="sqlite:///popnas.db", references=networks
-        )
-        picture((work / "report.html").as_uri(), "report.png", 1100, 1500)
-        picture((work / "report.html").as_uri(), "report_phone.png", 400, 1600)
-        visualization.update_dashboard(study)
-        dashboard(storage, artifacts, study._study_id, view.front[0].number)
+        pictures(study, networks, storage, artifacts, work)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class Proxy(NamedTuple):
         """Return it in words."""
         return (
             f"{self.side} pixels, {self.epochs} epochs, {self.filters} filters, {self.motifs} "
-            f"motifs, {self.normal_cells} normal cells in each"
+            f"motifs with {self.normal_cells} normal cell{'s' * (self.normal_cells > 1)} each"
         )
 
 

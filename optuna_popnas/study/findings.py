@@ -67,7 +67,7 @@ def findings(view: StudyView, summary: SearchSummary) -> tuple[Finding, ...]:
     ]
     for title, text in (
         ("Where the time went", _time(summary)),
-        ("Exploration", exploration_words(summary.levels)),
+        ("Exploration", exploration_words(summary.levels) if summary.waves is None else ""),
         ("Equivalent cells", equivalence_words(summary.levels)),
         ("How sure the model was", _calibration(view)),
         ("What comes next", _outlook(summary)),

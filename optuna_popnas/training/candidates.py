@@ -34,6 +34,7 @@ from optuna_popnas.training.trainer import start_training
 
 # The part of a final training after which candidates are compared.
 _BRIEF = 1 / 8
+_FEWEST = 6  # after fewer epochs a large network tells nothing
 # Steps that are timed, and the part of the time that is planned for.
 _STEPS = 10
 _PLANNED = 0.9
@@ -41,9 +42,10 @@ _PLANNED = 0.9
 
 def brief_epochs(training: TrainingConfig) -> int:
     """Return after how many epochs candidates are compared: the end of a period."""
-    ends = [int(end) for end in period_ends(training, training.epochs * _BRIEF)]
-    fits = [end for end in ends if end <= max(training.epochs * _BRIEF, 1)]
-    found = fits[-1] if fits else (ends or [max(int(training.epochs * _BRIEF), 1)])[0]
+    most = max(training.epochs * _BRIEF, min(_FEWEST, training.epochs / 2), 1)
+    ends = [int(end) for end in period_ends(training, most)]
+    fits = [end for end in ends if end <= most]
+    found = fits[-1] if fits else (ends or [int(most)])[0]
     return min(found, training.epochs)
 
 

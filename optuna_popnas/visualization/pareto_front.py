@@ -145,11 +145,13 @@ def _add_expected(figure: go.Figure, info: ParetoFrontInfo) -> None:
     known = [(t, e) for t, e in zip(info.front, info.expected) if e is not None]
     if not known or not info.timed:
         return
+    means = [min(max(expected.mean, 0.0), 1.0) for _, expected in known]  # a model knows no bounds
     figure.add_scatter(
         x=[trial.seconds for trial, _ in known],
-        y=[expected.mean for _, expected in known],
+        y=means,
         error_y={
-            "array": [expected.deviation for _, expected in known],
+            "array": [min(e.deviation, 1.0 - mean) for mean, (_, e) in zip(means, known)],
+            "arrayminus": [min(e.deviation, mean) for mean, (_, e) in zip(means, known)],
             "color": palette.NEUTRAL,
             "thickness": 1,
             "width": 3,

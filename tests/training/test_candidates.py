@@ -68,6 +68,8 @@ def test_candidates_are_compared_at_the_end_of_a_period() -> None:
     assert brief_epochs(TRAINING) == 2
     assert brief_epochs(TrainingConfig(epochs=1)) == 1
     assert brief_epochs(TrainingConfig(epochs=80, restart_epochs=None)) == 10
+    # Three candidates had .34 to .48 after 2 of 14 epochs, and 1.00 at the end.
+    assert brief_epochs(TrainingConfig(epochs=14, restart_epochs=2)) == 6
 
 
 def test_candidates_need_validation_images(data: ImageData) -> None:

@@ -53,9 +53,10 @@ def tables(view: StudyView, summary: SearchSummary) -> dict[str, Any]:
 
 def _tiles(summary: SearchSummary) -> list[tuple[str, str]]:
     best = "none yet" if summary.best_accuracy is None else f"{summary.best_accuracy:.3f}"
-    levels = "none yet" if summary.level is None else str(summary.level)
-    if summary.max_blocks is not None and summary.level is not None:
-        levels = f"{summary.level} of {summary.max_blocks}"
+    deepest = max((row.level for row in summary.levels if row.trained), default=None)
+    levels = "none yet" if deepest is None else str(deepest)
+    if summary.max_blocks is not None and deepest is not None:
+        levels = f"{deepest} of {summary.max_blocks}"
     return [
         (best, "best validation accuracy"),
         (str(len(summary.front)), "cells on the Pareto front"),

@@ -23,7 +23,7 @@ _SHORTER = {
     r"\bepochs=(9|21)\b": "epochs=3",
     r"popnas\.PAPER_OPERATORS": '["identity", "3x3 conv"]',
     r"max_blocks=[35]": "max_blocks=2",
-    r"budget_seconds=\d+": "budget_seconds=1",
+    r"budget_seconds=[\d_]+": "budget_seconds=1",
     r"filters=\d+": "filters=2",
     r"motifs=2": "motifs=1",
     r"candidates=5": "candidates=2",

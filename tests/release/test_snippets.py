@@ -78,7 +78,17 @@ def test_the_code_of_a_page_runs(
     photos(tmp_path / "photos")
     photos(tmp_path / "more_photos")
     Image.new("RGB", (8, 8)).save(tmp_path / "cat.jpg")
-    own = dict(names)
+    pixels, classes = np.arange(40 * 64, dtype=np.uint8).reshape(40, 8, 8), np.arange(40) % 2
+    np.savez("set.npz", X=pixels, y=classes)
+    storage = "sqlite:///popnas.db"
+    optuna.copy_study(
+        from_study_name="digits", from_storage=names["study"]._storage, to_storage=storage
+    )
+    own = {
+        **names, "X": pixels, "y": classes, "X_test": pixels, "y_test": classes,
+        "my_torch_dataset": [(pixel[None], label) for pixel, label in zip(pixels, classes)],
+        "storage": storage,
+    }  # fmt: skip
     families = list(operators._FAMILIES)
     monkeypatch.setattr(operators, "_FAMILIES", families)  # what a page registers ends with it
     for snippet in snippets(page, "python"):

@@ -20,9 +20,14 @@ from optuna_popnas.predictors.base import Prediction
 from optuna_popnas.predictors.base import Predictor
 from optuna_popnas.predictors.base import training_data
 from optuna_popnas.predictors.features.frame import inputs_of
+from optuna_popnas.predictors.guide import Guide
+from optuna_popnas.predictors.guide import KnownCells
 from optuna_popnas.predictors.regression.size_process import Prior
 from optuna_popnas.predictors.regression.size_process import SizeProcess
 from optuna_popnas.predictors.regression.threads import one_blas_thread
+from optuna_popnas.predictors.size_link import is_share
+from optuna_popnas.predictors.size_link import link
+from optuna_popnas.predictors.size_link import unlink
 from optuna_popnas.predictors.size_priors import shipped
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
@@ -54,6 +59,13 @@ class SizeAwarePredictor(Predictor):
         super().__init__(space, seed=seed)
         self.prior = shipped(self._kind) if prior is None else prior
         self.process: SizeProcess | None = None
+        self.guide: Guide | None = None
+
+    def learn_from(self, known: Sequence[KnownCells]) -> None:
+        """Start from what cells of other searches say, as far as own cells agree with it."""
+        if known:
+            with one_blas_thread():
+                self.guide = Guide(self.space, known, self.prior)
 
     def _set_unit(self, values: FloatArray) -> None:
         """Note what kind of values these are."""
@@ -90,8 +102,14 @@ class SizeAwarePredictor(Predictor):
             batch, array = CellBatch(self.space, np.zeros((0, 1, 4), dtype=np.int8)), np.zeros(0)
         self._set_unit(array)
         rng = np.random.default_rng(self.seed)
-        process = SizeProcess(self.prior, most_kept=self._most_kept, rng=rng)
         with one_blas_thread():
+            process = SizeProcess(
+                self.prior,
+                most_kept=self._most_kept,
+                rng=rng,
+                guide=self.guide,
+                weight=0.0 if self.guide is None else self.guide.weight,
+            )
             inputs = inputs_of(self.space, batch.canonical())
             self.process = process.fit(inputs, self._link(array), relative_noise)
         return self
@@ -131,15 +149,13 @@ class SizeAwareAccuracyPredictor(SizeAwarePredictor):
     _name = "accuracies"
 
     def _set_unit(self, values: FloatArray) -> None:
-        self._is_share = bool(len(values) == 0 or (values.min() >= 0 and values.max() <= 1))
+        self._is_share = is_share(values)
 
     def _link(self, values: FloatArray) -> FloatArray:
-        if not self._is_share:
-            return values
-        return np.asarray(-np.log(1 - np.minimum(values, 1 - _EDGE)))
+        return link(values)
 
     def _unlink(self, targets: FloatArray) -> FloatArray:
-        return 1 - np.exp(-targets) if self._is_share else targets
+        return unlink(targets) if self._is_share else targets
 
 
 class ExploringAccuracyPredictor(SizeAwareAccuracyPredictor):

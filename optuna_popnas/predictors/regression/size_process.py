@@ -4,7 +4,8 @@
 |---|---|---|
 | ``z`` | ``(n, p)`` | descriptors of cells, in standard deviations of the space's cells |
 | ``x_g`` | ``(n, d_g)`` | group ``g`` of features: descriptors, what cells are made of, pairs |
-| ``m(z) = z @ slopes`` | ``(n,)`` | mean before any training, in deviations of the targets |
+| ``m = (1 - w) z @ slopes + w g`` | ``(n,)`` | mean before any training |
+| ``g``, ``w`` | ``(n,)`` | what a guide says of cells, in deviations of targets; its weight |
 | ``k = c + v_0 (z * scale) (z' * scale)^T + sum_g v_g exp(-w_g |x_g - x_g'|^2 / 2)`` | | |
 | ``r`` | ``(n,)`` | noise of each target, in units of ``noise`` |
 | ``logs`` | ``(8,)`` | logarithms of ``v_0, v_1, w_1, v_2, w_2, v_3, w_3, noise`` |
@@ -16,6 +17,7 @@ with few cells they are that prior. They are rounded, see
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +34,8 @@ _MOST_TUNED = 250  # rows that hyperparameters are tuned on: the cost grows with
 _ITERATIONS = 30
 _JITTER = 1e-6
 _LOG_DIGITS = 3
+_WEIGHTS = np.linspace(0.0, 1.0, 6)  # of a guide
+_WEIGHT_DOUBT = 0.25
 _SPREAD_DOUBT = 1.0  # standard deviation of the logarithm of the targets' standard deviation
 LEVEL = 4.0  # prior variance of the mean of all targets, in their variances
 
@@ -64,12 +68,27 @@ class SizeProcess:
         prior: What is known before.
         most_kept: Rows that predictions are made from.
         rng: Chooses rows where there are too many.
+        guide: Says what to expect of cells, in deviations of the targets.
+        weight: Its weight before anything was trained.
+
+    Attributes:
+        weight: The guide's weight, as far as the trained cells agree with it.
     """
 
-    def __init__(self, prior: Prior, *, most_kept: int = 1500, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        prior: Prior,
+        *,
+        most_kept: int = 1500,
+        rng: np.random.Generator,
+        guide: Callable[[Inputs], FloatArray] | None = None,
+        weight: float = 0.0,
+    ) -> None:
         self.prior = prior
         self._most_kept = most_kept
         self._rng = rng
+        self._guide = guide
+        self.weight = weight
 
     def fit(
         self, inputs: Inputs, targets: FloatArray, relative_noise: FloatArray | None = None
@@ -86,17 +105,15 @@ class SizeProcess:
             rows = np.sort(self._rng.choice(len(targets), self._most_kept, replace=False))
             inputs, targets, noise = inputs.take(rows), targets[rows], noise[rows]
         prior = self.prior
-        expected = inputs.sizes @ prior.slopes
         tuned = np.arange(len(targets))
         if len(tuned) > _MOST_TUNED:
             tuned = np.sort(self._rng.choice(len(targets), _MOST_TUNED, replace=False))
         self._inputs = inputs
         self.logs, self.scale = prior.logs.copy(), prior.spread
         if len(targets) > 1:
-            self.logs, self.scale = _tune(
-                prior, inputs.take(tuned), targets[tuned], expected[tuned], noise[tuned]
-            )
-        rest = targets - self.scale * expected
+            some = _Likelihood(prior, inputs.take(tuned), targets[tuned], noise[tuned])
+            self.logs, self.scale = self._tune(some, inputs.take(tuned))
+        rest = targets - self.scale * self._expected(inputs)
         self.center = float(rest.mean()) if len(targets) else prior.center
         values = (rest - self.center) / self.scale
         self.noise = float(self.scale**2 * np.exp(self.logs[-1]))  #: its variance
@@ -112,6 +129,27 @@ class SizeProcess:
             self._solved = cho_solve((self._factor, True), values)
         return self
 
+    def _tune(self, some: _Likelihood, inputs: Inputs) -> tuple[FloatArray, float]:
+        """Return the likeliest hyperparameters; find the guide's weight with them."""
+        found = some.tune(self._expected(inputs))
+        if self._guide is None:
+            return found
+        sizes, guide = inputs.sizes @ self.prior.slopes, self._guide(inputs)
+        start = np.append(found[0], np.log(found[1]))
+        losses = [
+            some.loss((1 - weight) * sizes + weight * guide)(start)[0]
+            + 0.5 * ((weight - self.weight) / _WEIGHT_DOUBT) ** 2
+            for weight in _WEIGHTS
+        ]
+        self.weight = float(_WEIGHTS[int(np.argmin(np.round(losses, _LOG_DIGITS)))])
+        return some.tune(self._expected(inputs))
+
+    def _expected(self, inputs: Inputs) -> FloatArray:
+        expected = inputs.sizes @ self.prior.slopes
+        if self._guide is None or self.weight == 0:
+            return expected
+        return (1 - self.weight) * expected + self.weight * self._guide(inputs)
+
     def _covariance(self, a: Inputs, b: Inputs) -> FloatArray:
         first, *others = _parts(self.prior, self.logs, _linear(self.prior, a, b), _pairs(a, b))
         first += LEVEL
@@ -121,14 +159,14 @@ class SizeProcess:
 
     def mean(self, inputs: Inputs) -> FloatArray:
         """Return ``(m,)`` means."""
-        mean = inputs.sizes @ self.prior.slopes
+        mean = self._expected(inputs)
         if self._factor is not None:
             mean = mean + self._covariance(inputs, self._inputs) @ self._solved
         return np.asarray(self.center + self.scale * mean)
 
     def predict(self, inputs: Inputs) -> tuple[FloatArray, FloatArray]:
         """Return ``(m,)`` means and ``(m,)`` variances, without noise."""
-        mean = inputs.sizes @ self.prior.slopes
+        mean = self._expected(inputs)
         strength = np.exp(self.logs)
         variance = strength[0] * np.square(inputs.sizes * self.prior.scale).sum(axis=1)
         variance += strength[1] + strength[3] + strength[5] + LEVEL
@@ -181,56 +219,66 @@ def _parts(
     return parts
 
 
-def _tune(
-    prior: Prior,
-    inputs: Inputs,
-    targets: FloatArray,
-    expected: FloatArray,
-    noise: FloatArray,
-) -> tuple[FloatArray, float]:
-    """Return the likeliest ``logs`` and standard deviation of targets, by gradient ascent."""
-    from scipy.linalg import cho_solve
-    from scipy.linalg import cholesky
-    from scipy.linalg import LinAlgError
-    from scipy.optimize import minimize
+class _Likelihood:
+    """How likely targets are, as a function of the hyperparameters."""
 
-    linear, distances = _linear(prior, inputs, inputs), _pairs(inputs, inputs)
-    count = len(targets)
-    identity, diagonal = np.eye(count), np.diag_indices(count)
-    targets, expected = targets - targets.mean(), expected - expected.mean()
-    start = np.append(prior.logs, np.log(prior.spread))
-    doubts = np.append(prior.doubts, _SPREAD_DOUBT)
+    def __init__(
+        self, prior: Prior, inputs: Inputs, targets: FloatArray, noise: FloatArray
+    ) -> None:
+        self._prior, self._noise = prior, noise
+        self._targets = targets - targets.mean()
+        self._linear = _linear(prior, inputs, inputs)
+        self._distances = _pairs(inputs, inputs)
+        self._start = np.append(prior.logs, np.log(prior.spread))
+        self._doubts = np.append(prior.doubts, _SPREAD_DOUBT)
 
-    def loss(logs: FloatArray) -> tuple[float, FloatArray]:
-        *_, scale = strength = np.exp(logs)
-        strength, scaled = strength[:-1], targets / scale
-        values = scaled - expected
-        parts = _parts(prior, logs, linear, distances)
-        covariance = np.sum(parts, axis=0) + LEVEL
-        covariance[diagonal] += strength[-1] * noise + _JITTER
-        try:
-            factor = cholesky(covariance, lower=True, check_finite=False)
-        except LinAlgError:
-            return 1e10, np.zeros_like(logs)
-        solved = cho_solve((factor, True), values)
-        slope = 0.5 * (cho_solve((factor, True), identity) - np.outer(solved, solved))
-        gradient = [np.vdot(slope, parts[0])]
-        for group in range(_GROUPS):
-            weighed = slope * parts[1 + group]
-            reach = -0.5 * strength[2 + 2 * group] * np.vdot(weighed, distances[group])
-            gradient += [weighed.sum(), reach]
-        gradient += [strength[-1] * (np.diag(slope) @ noise), count - scaled @ solved]
-        value = 0.5 * values @ solved + np.log(np.diag(factor)).sum() + count * logs[-1]
-        value += 0.5 * np.square((logs - start) / doubts).sum()
-        return float(value), np.array(gradient) + (logs - start) / doubts**2
+    def tune(self, expected: FloatArray) -> tuple[FloatArray, float]:
+        """Return the likeliest ``logs`` and deviation of targets, by gradient ascent."""
+        from scipy.optimize import minimize
 
-    found = minimize(
-        loss,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(-9.0, 4.0)] * len(prior.logs) + [(start[-1] - 12, start[-1] + 12)],
-        options={"maxiter": _ITERATIONS},
-    )
-    *logs, log_scale = np.round(found.x, _LOG_DIGITS)
-    return np.array(logs), float(np.exp(log_scale))
+        found = minimize(
+            self.loss(expected),
+            self._start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-9.0, 4.0)] * (len(self._start) - 1)
+            + [(self._start[-1] - 12, self._start[-1] + 12)],
+            options={"maxiter": _ITERATIONS},
+        )
+        *logs, log_scale = np.round(found.x, _LOG_DIGITS)
+        return np.array(logs), float(np.exp(log_scale))
+
+    def loss(self, expected: FloatArray) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+        """Return what gives minus the logarithm of the posterior density, and its gradient."""
+        from scipy.linalg import cho_solve
+        from scipy.linalg import cholesky
+        from scipy.linalg import LinAlgError
+
+        count, targets, noise = len(self._targets), self._targets, self._noise
+        expected = expected - expected.mean()
+        identity, diagonal = np.eye(count), np.diag_indices(count)
+
+        def of(logs: FloatArray) -> tuple[float, FloatArray]:
+            *_, scale = strength = np.exp(logs)
+            strength, scaled = strength[:-1], targets / scale
+            values = scaled - expected
+            parts = _parts(self._prior, logs[:-1], self._linear, self._distances)
+            covariance = np.sum(parts, axis=0) + LEVEL
+            covariance[diagonal] += strength[-1] * noise + _JITTER
+            try:
+                factor = cholesky(covariance, lower=True, check_finite=False)
+            except LinAlgError:
+                return 1e10, np.zeros_like(logs)
+            solved = cho_solve((factor, True), values)
+            slope = 0.5 * (cho_solve((factor, True), identity) - np.outer(solved, solved))
+            gradient = [np.vdot(slope, parts[0])]
+            for group in range(_GROUPS):
+                weighed = slope * parts[1 + group]
+                reach = -0.5 * strength[2 + 2 * group] * np.vdot(weighed, self._distances[group])
+                gradient += [weighed.sum(), reach]
+            gradient += [strength[-1] * (np.diag(slope) @ noise), count - scaled @ solved]
+            value = 0.5 * values @ solved + np.log(np.diag(factor)).sum() + count * logs[-1]
+            away = (logs - self._start) / self._doubts
+            return float(value + 0.5 * away @ away), np.array(gradient) + away / self._doubts
+
+        return of

@@ -12,6 +12,7 @@ out, for comparisons on that one.
 from __future__ import annotations
 
 from collections.abc import Collection
+import csv
 from functools import cache
 import json
 from pathlib import Path
@@ -30,10 +31,12 @@ from optuna_popnas.predictors.regression.size_process import Prior
 from optuna_popnas.predictors.size_priors import FILE as SHIPPED
 from optuna_popnas.predictors.size_priors import from_json
 from optuna_popnas.predictors.size_priors import to_json
+import optuna_popnas.sampler
 
 
 Floats = npt.NDArray[np.float64]
 
+CORPUS = Path(optuna_popnas.sampler.__file__).with_name("corpus.csv")
 FILE = Path(__file__).parent / "corpus" / "priors.json"
 #: Task -> its data set. Accuracies of the unshifted digits are too noisy to learn from.
 TASKS = {
@@ -44,6 +47,7 @@ TASKS = {
     "digits": "digits",
 }
 _NOISY = ("digits",)
+_SHIPPED_CELLS = 200  # of each task, for warm starts
 _STEPS = 250
 _RATE = 0.03
 _SUBSETS = (30, 80, 160)
@@ -178,6 +182,24 @@ def exploring(learnt: Prior) -> Prior:
     return guess._replace(slopes=np.round((guess.slopes + learnt.slopes) / 2, 2))
 
 
+def _write_corpus() -> None:
+    """Write some trainings of every task, a cell of each depth in turn, for warm starts."""
+    lines = []
+    for name in TASKS:
+        if name in _NOISY:
+            continue
+        sample = old_sample() if name == "fashion8" else corpus_sample(name, slice(None))[0]
+        rng = np.random.default_rng(0)
+        turns = np.zeros(len(sample.cells))
+        for length in np.unique(sample.cells.lengths):
+            rows = np.flatnonzero(sample.cells.lengths == length)
+            turns[rng.permutation(rows)] = np.arange(len(rows))
+        for row in np.sort(np.argsort(turns, kind="stable")[:_SHIPPED_CELLS]):
+            lines.append((name, str(sample.cells[int(row)]), f"{sample.accuracy[row]:.4f}"))
+    with CORPUS.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([("task", "cell", "accuracy"), *lines])
+
+
 def main() -> None:
     shipped, others = {}, {}
     for left_out in (None, *dict.fromkeys(TASKS.values())):
@@ -195,6 +217,7 @@ def main() -> None:
                 shipped[kind] = to_json(learnt)
             else:
                 others[f"{kind}, without {left_out}"] = to_json(learnt)
+    _write_corpus()
     for path, content in ((SHIPPED, shipped), (FILE, others)):
         path.write_text(json.dumps(content, indent=1) + "\n")
 

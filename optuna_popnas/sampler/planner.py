@@ -15,9 +15,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import optuna
 
+from optuna_popnas.predictors.guide import KnownCells
+from optuna_popnas.predictors.size_aware import SizeAwarePredictor
 from optuna_popnas.sampler.board import Board
 from optuna_popnas.sampler.board import Upcoming
 from optuna_popnas.sampler.setup import predictor_name
+from optuna_popnas.sampler.warm_start import described
 from optuna_popnas.search import Observation
 from optuna_popnas.search import Plan
 from optuna_popnas.search import plan_level
@@ -87,6 +90,10 @@ class Planner:
         seconds: The time predictor; that of the mode if None.
         probe: A cheap estimate of a cell's training time. One that raises is no probe.
         cost: Computed costs of cells.
+        known: Cells of earlier searches.
+
+    Raises:
+        ValueError: The mode, or the accuracy predictor, does not use the known cells.
     """
 
     space: SearchSpace
@@ -95,6 +102,22 @@ class Planner:
     seconds: PredictorSpec | None = None
     probe: Callable[[Cell], float] | None = None
     cost: CostFunction | None = None
+    known: tuple[KnownCells, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.known:
+            return
+        if self.config.mode != "adaptive":
+            raise ValueError(
+                f"`warm_start` must be left out in mode {self.config.mode!r}, which starts from "
+                "nothing. Mode 'adaptive' has one."
+            )
+        model = _make(self._chosen("accuracy"), self.space, 0)
+        if not isinstance(model, SizeAwarePredictor):
+            raise ValueError(
+                "`accuracy_predictor` must be left out or be one that knows size where there is a "
+                f"`warm_start`, but got {self._named('accuracy')}."
+            )
 
     def knowledge(self, board: Board) -> Knowledge:
         """Return what planning goes by, of the state of a search."""
@@ -136,6 +159,7 @@ class Planner:
             **asdict(self.config),
             "accuracy_predictor": self._named("accuracy"),
             "time_predictor": self._named("seconds"),
+            "warm_start": described(self.known),
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings, default=lambda v: v.item()))
         return plain
@@ -206,9 +230,12 @@ class Planner:
         accuracy, seconds = self._chosen("accuracy"), self._chosen("seconds")
         from optuna_popnas import predictors
 
+        model = _make(accuracy, self.space, seed(_ACCURACY))
+        if isinstance(model, SizeAwarePredictor):
+            model.learn_from(self.known)
         needs_time = timed and self.config.mode != "pnas"
         return Predictors(
-            accuracy=_make(accuracy, self.space, seed(_ACCURACY)),
+            accuracy=model,
             seconds=self._time_predictor(seconds, seed(_SECONDS)) if needs_time else None,
             probe=None if self.probe is None else self._probe,
             cost=self.cost,

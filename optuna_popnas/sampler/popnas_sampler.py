@@ -26,6 +26,8 @@ from optuna_popnas.sampler.planner import check_predictor
 from optuna_popnas.sampler.planner import CostFunction
 from optuna_popnas.sampler.planner import Planner
 from optuna_popnas.sampler.planner import PredictorSpec
+from optuna_popnas.sampler.warm_start import known_cells
+from optuna_popnas.sampler.warm_start import Source
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
@@ -64,6 +66,10 @@ class POPNASSampler(BaseSampler):
         budget_seconds: Seconds of training that the search may spend (mode ``"adaptive"``).
         time_range: Seconds of a training, from and to: the part of the front that matters (mode
             ``"adaptive"``).
+        warm_start: Searches to start from (mode ``"adaptive"``): studies whose first value is an
+            accuracy, their storages as text, or ``"corpus"``, the cells that ship with the
+            library. Other data, operators and lookbacks are allowed; they count as far as the
+            search's own cells agree with them.
         first_cells: Cells that mode ``"adaptive"`` trains before it learns from them.
         wave_size: Cells that mode ``"adaptive"`` chooses at a time; more with many workers.
         stale_after: Seconds of silence after which a trial counts as dead and its cell is
@@ -107,6 +113,7 @@ class POPNASSampler(BaseSampler):
         time_probe: Callable[[Cell], float] | None = None,
         budget_seconds: float | None = None,
         time_range: tuple[float, float] | None = None,
+        warm_start: Source | Sequence[Source] | None = None,
         first_cells: int = 8,
         wave_size: int = 8,
         stale_after: float | None = None,
@@ -161,7 +168,13 @@ class POPNASSampler(BaseSampler):
         config.check_space(space)
         self._space = space
         self._planner = Planner(
-            space, config, accuracy_predictor, time_predictor, time_probe, cost
+            space,
+            config,
+            accuracy_predictor,
+            time_predictor,
+            time_probe,
+            cost,
+            known_cells(warm_start),
         )
         self._settings = {**self._planner.settings(), "max_tries": max_tries, "seed": seed}
         self._speculate = idle == "speculate"

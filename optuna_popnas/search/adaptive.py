@@ -83,7 +83,8 @@ def plan_wave(
         known = [*(item.cell for item in observations), *left_out]
         plan = _later_wave(beliefs, known, running, config, wave, spent, rng=rng)
     seconds = round(time.monotonic() - started, 3)
-    return replace(plan, report=replace(plan.report, seconds=seconds, probes=new))
+    report = replace(plan.report, seconds=seconds, probes=new, warm_weight=beliefs.warm_weight)
+    return replace(plan, report=report)
 
 
 def _later_wave(

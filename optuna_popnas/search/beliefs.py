@@ -120,6 +120,14 @@ class Beliefs:
         self._others = OtherCosts(predictors, self._data, config)
         self.trained = self._trained()
 
+    @property
+    def warm_weight(self) -> float | None:
+        """What cells of other searches count for, from 0 to 1; None where there are none."""
+        model = self._predictors.accuracy
+        if not isinstance(model, SizeAwarePredictor) or model.guide is None:
+            return None
+        return None if model.process is None else model.process.weight
+
     def _trained(self) -> Trained:
         keys, first, at = np.unique(self._data.cells.keys, return_index=True, return_inverse=True)
         trainings = np.bincount(at, minlength=len(keys)).astype(np.intp)

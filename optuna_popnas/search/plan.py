@@ -62,6 +62,7 @@ class PlanReport:
         seconds: Wall time of planning, probes included.
         expected_gain: Hypervolume per second that the best cell of the plan promises.
         budget_left: Seconds of training that were left when the plan was made.
+        warm_weight: What the cells of other searches counted for, from 0 to 1.
     """
 
     message: str | None = None
@@ -77,6 +78,7 @@ class PlanReport:
     seconds: float | None = None
     expected_gain: float | None = None
     budget_left: float | None = None
+    warm_weight: float | None = None
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
         """Return what is known as JSON values, see :meth:`from_json`."""

@@ -70,6 +70,7 @@ def findings(view: StudyView, summary: SearchSummary) -> tuple[Finding, ...]:
         ("Exploration", exploration_words(summary.levels) if summary.waves is None else ""),
         ("Equivalent cells", equivalence_words(summary.levels)),
         ("How sure the model was", _calibration(view)),
+        ("What earlier searches were worth", _warm_start(view)),
         ("What comes next", _outlook(summary)),
         ("Why it ended", summary.ended),
     ):
@@ -233,6 +234,20 @@ def _calibration(view: StudyView) -> str:
     return (
         f"{found.within:.0%} of {found.cells} cells came out within one deviation of what was "
         "predicted before their training; 68% would be perfect."
+    )
+
+
+def _warm_start(view: StudyView) -> str:
+    weights = [
+        plan.report.warm_weight for plan in view.plans if plan.report.warm_weight is not None
+    ]
+    if not weights:
+        return ""
+    names = [str(item).rpartition(",")[0] for item in view.settings.get("warm_start") or ()]
+    return (
+        f"Before a cell is trained, {weights[-1]:.0%} of what is expected of it comes from "
+        f"earlier searches ({'; '.join(names)}), the rest from its size. "
+        f"It was {weights[0]:.0%} at first."
     )
 
 

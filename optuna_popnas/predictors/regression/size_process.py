@@ -35,7 +35,7 @@ _ITERATIONS = 30
 _JITTER = 1e-6
 _LOG_DIGITS = 3
 _WEIGHTS = np.linspace(0.0, 1.0, 6)  # of a guide
-_WEIGHT_DOUBT = 0.25
+_WEIGHT_DOUBT = 0.4
 _SPREAD_DOUBT = 1.0  # standard deviation of the logarithm of the targets' standard deviation
 LEVEL = 4.0  # prior variance of the mean of all targets, in their variances
 

@@ -1,0 +1,125 @@
+"""Searches that start from what earlier ones found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from scipy.stats import spearmanr
+
+from optuna_popnas import Cell
+from optuna_popnas import POPNASSampler
+from optuna_popnas import SearchSpace
+from optuna_popnas.predictors import GaussianProcessAccuracyPredictor
+from optuna_popnas.predictors import SizeAwareAccuracyPredictor
+from optuna_popnas.predictors.guide import KnownCells
+from optuna_popnas.sampler.warm_start import known_cells
+from optuna_popnas.study import summarize
+from optuna_popnas.study import view_study
+from optuna_popnas.study.findings import findings
+
+
+SPACE = SearchSpace(["identity", "3x3 conv", "3x3 dconv", "2x2 maxpool"], max_blocks=3)
+OTHER = SearchSpace(["identity", "5x5 conv", "2x2 maxpool"], max_blocks=2, lookbacks=1)
+
+
+def accuracy_of(cell: Cell) -> float:
+    """Pooling is worth as much as a convolution, which size does not say."""
+    slots = max(1, len(cell.operators))
+    pools = sum(name == "2x2 maxpool" for name in cell.operators) / slots
+    return 0.2 + 0.5 * pools + 0.5 * sum("conv" in name for name in cell.operators) / slots
+
+
+def study_of(space: SearchSpace, count: int, storage: str | None = None) -> optuna.Study:
+    study = optuna.create_study(
+        study_name="earlier",
+        storage=storage,
+        directions=["maximize", "minimize"],
+        sampler=optuna.samplers.RandomSampler(seed=0),
+    )
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        cell = space.suggest(trial)
+        return accuracy_of(cell), 1.0 + len(cell)
+
+    study.optimize(objective, n_trials=count)
+    return study
+
+
+def test_other_operators_and_lookbacks_tell_what_size_does_not() -> None:
+    known = known_cells(study_of(OTHER, 60))
+    cells = [cell for cell in SPACE.first_level() if len(set(cell.operators)) == 2]
+    truth = [accuracy_of(cell) for cell in cells]
+    rng = np.random.default_rng(0)
+    own = [cells[row] for row in rng.choice(len(cells), 8, replace=False)]
+    ranks = {}
+    for name, others in (("with", known), ("without", ())):
+        model = SizeAwareAccuracyPredictor(SPACE, seed=0)
+        model.learn_from(others)
+        model.fit(own, [accuracy_of(cell) for cell in own])
+        ranks[name] = spearmanr(model.predict(cells), truth)[0]
+        assert model.process is not None
+        assert (model.process.weight > 0) is (name == "with")
+    assert ranks["with"] > ranks["without"]
+
+
+def test_what_disagrees_with_own_cells_does_not_count() -> None:
+    cells = list(SPACE.first_level())
+    size = [sum("conv" in name for name in cell.operators) / 4 for cell in cells]
+    reverse = KnownCells("reverse", tuple(cells), tuple(0.9 - value for value in size))
+    plain, warm = (SizeAwareAccuracyPredictor(SPACE, seed=0) for _ in range(2))
+    warm.learn_from([reverse])
+    for model in (plain, warm):
+        model.fit(cells[::3], [0.2 + value for value in size[::3]])
+    assert warm.process is not None and warm.process.weight == 0
+    np.testing.assert_array_equal(warm.predict(cells), plain.predict(cells))
+
+
+def test_a_search_says_what_earlier_ones_were_worth(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/old.db"
+    study_of(OTHER, 20, storage)
+    sampler = POPNASSampler(SPACE, warm_start=[f"{storage}#earlier", "corpus"], seed=0)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        cell = SPACE.suggest(trial)
+        return accuracy_of(cell), 1.0 + len(cell)
+
+    study.optimize(objective, n_trials=18)
+    view = view_study(study)
+    weights = [plan.report.warm_weight for plan in view.plans]
+    assert len(weights) >= 2 and all(weight is not None for weight in weights)
+    said = {item.title: item.text for item in findings(view, summarize(view))}
+    assert "earlier: 20 cells" in said["What earlier searches were worth"]
+
+    study.sampler = POPNASSampler(SPACE, warm_start="corpus", seed=0)
+    with pytest.raises(ValueError, match="`warm_start` must be"):
+        study.optimize(objective, n_trials=1)
+
+
+def test_the_corpus_ships_with_the_library() -> None:
+    known = known_cells("corpus")
+    assert {item.name for item in known} >= {"fashion", "cifar10"}
+    assert all(len(item.cells) >= 100 for item in known)
+
+
+def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
+    empty = optuna.create_study(study_name="empty", direction="maximize")
+    loss = optuna.create_study(study_name="loss", direction="minimize")
+    nothing = f"sqlite:///{tmp_path}/nothing.db"
+    for source, words in (
+        (empty, "'empty' has 0"),
+        (loss, "'loss' minimizes"),
+        (nothing, "which cannot be read"),
+        ([3], "but got 3"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            POPNASSampler(SPACE, warm_start=source)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="`warm_start` must be left out in mode 'popnas'"):
+        POPNASSampler(SPACE, mode="popnas", warm_start="corpus")
+    with pytest.raises(ValueError, match="`accuracy_predictor` must be left out"):
+        POPNASSampler(
+            SPACE, accuracy_predictor=GaussianProcessAccuracyPredictor, warm_start="corpus"
+        )

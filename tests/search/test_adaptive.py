@@ -178,7 +178,7 @@ def test_accuracy_alone(begun: list[Observation]) -> None:
 
 
 def test_ends_when_nothing_promises_more() -> None:
-    space = SearchSpace(("identity", "2x2 maxpool"), max_blocks=1)
+    space = SearchSpace(("identity", "2x2 maxpool", "3x3 conv"), max_blocks=1)
     observations, plans = search(CONFIG, 40, space)
     assert not plans[-1].cells and plans[-1].report.message
     assert len(observations) < 80

@@ -182,9 +182,14 @@ def test_ends_when_nothing_promises_more() -> None:
     observations, plans = search(CONFIG, 40, space)
     assert not plans[-1].cells and plans[-1].report.message
     assert len(observations) < 80
-    # A budget is spent as long as there are cells.
-    budgeted, plans = search(replace(CONFIG, budget_seconds=1e9), 40, space)
-    assert len(budgeted) > len(observations) and "budget" in str(plans[-1].report.message)
+
+
+def test_spends_a_budget_that_is_given_as_long_as_there_are_cells() -> None:
+    space = SearchSpace(("identity", "2x2 maxpool"), max_blocks=2)
+    observations, plans = search(CONFIG, 9, space)
+    assert "so the search ends here" in str(plans[-1].report.message)
+    more, plans = search(replace(CONFIG, budget_seconds=1e9), 9, space)
+    assert len(more) > len(observations) and plans[-1].report.message is None
 
 
 def test_stopped_trainings_are_learnt_from_but_are_no_measurements(

@@ -63,7 +63,8 @@ class POPNASSampler(BaseSampler):
             :mod:`optuna_popnas.predictors`. That of the mode if left out.
         time_predictor: Likewise.
         time_probe: A cheap estimate of a cell's training time, ``cell -> seconds``.
-        budget_seconds: Seconds of training that the search may spend (mode ``"adaptive"``).
+        budget_seconds: Seconds of training that the search spends (mode ``"adaptive"``); without
+            it, the search ends when further cells promise little.
         time_range: Seconds of a training, from and to: the part of the front that matters (mode
             ``"adaptive"``).
         warm_start: Searches to start from (mode ``"adaptive"``): studies whose first value is an

@@ -122,7 +122,7 @@ def print_quality() -> None:
         sample = table.sample
         noise = table.noise_at(sample.accuracy)
         print(quality_line(name, "left out", sample, *left_out(table), noise), flush=True)
-        if len(corpus_rows(name)) >= FITTED[name] + 30:
+        if len(corpus_rows(name)) >= FITTED[name] + 25:
             later, _ = corpus_sample(name, slice(FITTED[name], None))
             accuracy, seconds = table.expected(later.cells)
             seconds = seconds / table.unit

@@ -64,7 +64,7 @@ class LocalSearch(CellSampler):
         start: Random cells to begin with.
     """
 
-    def __init__(self, space: SearchSpace, *, seed: int, start: int = 10) -> None:
+    def __init__(self, space: SearchSpace, *, seed: int, start: int = 5) -> None:
         super().__init__(space, seed=seed)
         self._start = start
         self._around: dict[Cell, list[Cell]] = {}

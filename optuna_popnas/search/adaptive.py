@@ -136,6 +136,8 @@ def _later_wave(
         budget_left=None if config.budget_seconds is None else round(float(left), 3),
     )
     message = _end(chosen, config, beliefs, worth, spent, before)
+    if not chosen and candidates == 0:
+        message = "Every cell of the space has been trained."
     if message is not None:
         return Plan(0, wave, (), replace(report, message=message))
     return _plan(wave, chosen, report)

@@ -192,6 +192,13 @@ def test_spends_a_budget_that_is_given_as_long_as_there_are_cells() -> None:
     assert len(more) > len(observations) and plans[-1].report.message is None
 
 
+def test_a_space_that_is_trained_to_the_last_cell_is_said_to_be() -> None:
+    space = SearchSpace(("identity", "2x2 maxpool"), max_blocks=1, lookbacks=1)
+    for config in (CONFIG, replace(CONFIG, budget_seconds=1e9)):
+        plans = search(config, 40, space)[1]
+        assert plans[-1].report.message == "Every cell of the space has been trained."
+
+
 def test_stopped_trainings_are_learnt_from_but_are_no_measurements(
     begun: list[Observation],
 ) -> None:

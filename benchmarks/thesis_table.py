@@ -136,8 +136,7 @@ def on_surrogate(name: str, mode: str, seed: int) -> Line:
     def sampler(space: popnas.SearchSpace, seed: int) -> popnas.POPNASSampler:
         total = table.total_cells
         return popnas.POPNASSampler(
-            space, mode=mode, max_children=128, max_exploration_children=16,
-            total_cells=total, seed=seed,
+            space, mode=mode, max_children=128, total_cells=total, seed=seed,
         )  # fmt: skip
 
     directions = ("maximize",) if mode == "pnas" else ("maximize", "minimize")
@@ -159,7 +158,8 @@ def on_images(size: Size, mode: str, seed: int, folder: Path) -> Line:
     clock = time.perf_counter if objective.device.type == "cuda" else time.process_time
     sampler = popnas.POPNASSampler(
         size.space, mode=mode, max_children=size.children,
-        max_exploration_children=size.exploration, total_cells=size.network.total_cells, seed=seed,
+        max_exploration_children=size.exploration if mode == "popnas" else 0,
+        total_cells=size.network.total_cells, seed=seed,
     )  # fmt: skip
     name = f"{size.data}-{mode}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import argparse  # noqa: E402
+from dataclasses import replace  # noqa: E402
 import heapq  # noqa: E402
 import time  # noqa: E402
 from typing import Any, NamedTuple, Protocol  # noqa: E402
@@ -296,15 +297,17 @@ def compare(options: argparse.Namespace) -> None:
         f"{options.typical:,.0f} s.\nUtilised: share of the workers' time spent training. "
         "Hypervolume: of expected values, a share of the best known front's."
     )
-    print(
-        f"{'workers':>7}  {'method':12}{'utilised':>9}{'cells':>8}{'hypervolume':>13}{'planning':>10}"
-    )
+    head = f"{'workers':>7}  {'method':12}{'utilised':>9}{'cells':>8}"
+    print(f"{head}{'hypervolume':>13}{'planning':>10}", flush=True)
     for workers in options.workers:
         for method in options.methods:
             if method in ("adaptive", "waiting"):
                 mode = "adaptive" if method == "adaptive" else "popnas"
-                size = {} if method == "adaptive" else {"max_children": workers}
-                config = SearchConfig(mode=mode, total_cells=table.total_cells, **size)
+                config = SearchConfig(mode=mode, total_cells=table.total_cells)
+                if method == "adaptive":
+                    config = replace(config, budget_seconds=workers * horizon)
+                else:
+                    config = replace(config, max_children=workers)
                 quick = () if method == "adaptive" else (AccuracyPredictor, TimePredictor)
                 out = simulate(
                     world,

@@ -35,7 +35,7 @@ def _ours(mode: str) -> Callable[[Bench], Factory]:
                 mode=mode,
                 **(_adaptive(bench) if mode == "adaptive" else {}),
                 max_children=64,
-                max_exploration_children=8,
+                **({"max_exploration_children": 8} if mode == "popnas" else {}),
                 total_cells=bench.total_cells,
                 seed=seed,
             )

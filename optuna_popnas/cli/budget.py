@@ -114,5 +114,6 @@ def _picks(
         if trainings < 800 and "operators" not in settings.values["space"]:
             values["space"] = {"operators": list(_FEW_OPERATORS), "max_blocks": 3}
         search["max_children"] = int(min(max((trainings - 60) / 3, 4), 128))
-        search["max_exploration_children"] = max(search["max_children"] // 8, 1)
+        if mode == "popnas":
+            search["max_exploration_children"] = max(search["max_children"] // 8, 1)
     return {**values, "search": search, "study": {"timeout": hours * 3600}}

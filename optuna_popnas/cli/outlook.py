@@ -160,7 +160,8 @@ def outlook(
         if level.blocks == 1:
             parents = kept  # every cell of the first level is trained
             continue
-        count = min(config.max_children + config.max_exploration_children, len(kept))
+        explored = 0 if config.mode in ("pnas", "popnas-v1") else config.max_exploration_children
+        count = min(config.max_children + explored, len(kept))
         parents = kept.take(np.sort(rng.choice(len(kept), size=count, replace=False)))
     return rows
 

@@ -87,6 +87,7 @@ class LSTMSettings:
         batch_size: Cells per step.
         learning_rate: Learning rate of Adam (``lr``).
         l2: Factor of the squared weights of LSTM and head in the loss (``wr``).
+        embedding_l2: The same of the embeddings (``er``).
         embedding: Numbers per input or operator (``embedding_dim``).
         filters: Filters of the two convolutions.
         units: Units of the LSTM, per direction (``cells``).
@@ -97,6 +98,7 @@ class LSTMSettings:
     batch_size: int = 8
     learning_rate: float = 4e-3
     l2: float = 1e-5
+    embedding_l2: float = 0.0
     embedding: int = 10
     filters: int = 16
     units: int = 48

@@ -43,6 +43,7 @@ class LSTMAccuracyPredictor(Predictor):
         batch_size: Cells per step.
         learning_rate: Learning rate of Adam.
         l2: Factor of the squared weights of LSTM and head in the loss.
+        embedding_l2: The same of the embeddings (``er`` of appendix B).
         config: Sizes of the networks; those of Sec. 6.1 if left out.
     """
 
@@ -56,6 +57,7 @@ class LSTMAccuracyPredictor(Predictor):
         batch_size: int = 8,
         learning_rate: float = 4e-3,
         l2: float = 1e-5,
+        embedding_l2: float = 0.0,
         config: LSTMConfig | None = None,
     ) -> None:
         for name, value in [("models", models), ("epochs", epochs), ("batch_size", batch_size)]:
@@ -67,6 +69,7 @@ class LSTMAccuracyPredictor(Predictor):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.l2 = l2
+        self.embedding_l2 = embedding_l2
         self.config = config or LSTMConfig()
         self._parameters: Parameters | None = None
         self._range = (0.0, 1.0)
@@ -102,7 +105,10 @@ class LSTMAccuracyPredictor(Predictor):
     ) -> Parameters:
         for parameter in parameters:
             parameter.requires_grad_()
-        decayed = [parameters.kernel, parameters.recurrent, parameters.head]
+        weights = (parameters.kernel, parameters.recurrent, parameters.head)
+        tables = (parameters.input_table, parameters.operator_table)
+        decayed = [(part, self.l2) for part in weights]
+        decayed += [(part, self.embedding_l2) for part in tables if self.embedding_l2]
         optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, eps=1e-7)
         kept = _kept_rows(len(targets), self.models, rng)
         for _ in range(self.epochs):
@@ -115,9 +121,9 @@ class LSTMAccuracyPredictor(Predictor):
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 with torch.no_grad():
-                    for parameter in decayed:
-                        assert parameter.grad is not None
-                        parameter.grad.add_(parameter, alpha=2 * self.l2)
+                    for part, factor in decayed:
+                        assert part.grad is not None
+                        part.grad.add_(part, alpha=2 * factor)
                 optimizer.step()
         return Parameters(*(parameter.detach() for parameter in parameters))
 

@@ -198,7 +198,10 @@ class Planner:
         if known.planned:  # wider than it was: what was planned before is part of it
             config = replace(config, max_children=max(1, config.max_children - known.planned))
         if not timed and config.mode == "popnas" and not config.objectives:
-            config = replace(config, mode="pnas")  # accuracy is the only objective
+            # Accuracy is the only objective: of what this mode has no use for, nothing is left.
+            config = replace(
+                config, mode="pnas", beam=None, max_exploration_children=0, time_limit=None
+            )
         if level >= 2:
             predictors = self._predictors(timed, partial(_seed, *stream))
         plan = plan_level(

@@ -20,12 +20,16 @@ _IGNORED: dict[str, dict[str, str]] = {
     "adaptive": {"beam": _WAVES, "pilot": _WAVES},
     "popnas": {"time_range": _LEVELS},
     "pnas": {
+        "max_exploration_children": "it has no exploration step",
         "time_limit": "it predicts no times",
         "objectives": "accuracy is its only objective",
         "beam": "it has no front",
         "time_range": _LEVELS,
     },
-    "popnas-v1": {"time_range": _LEVELS},
+    "popnas-v1": {
+        "max_exploration_children": "it has no exploration step",
+        "time_range": _LEVELS,
+    },
 }
 
 
@@ -111,10 +115,11 @@ class SearchConfig:
         if not self.optimism >= 0:
             raise ValueError(f"`optimism` must be at least 0, but got {self.optimism!r}.")
         for name, reason in _IGNORED[self.mode].items():
-            if getattr(self, name):
+            given, default = getattr(self, name), self.__dataclass_fields__[name].default
+            if given and given != default:
                 raise ValueError(
                     f"`{name}` must be left out in mode {self.mode!r}, as {reason}, "
-                    f"but got {getattr(self, name)!r}."
+                    f"but got {given!r}."
                 )
         if self.budget_seconds is not None and self.mode != "adaptive":
             raise ValueError(

@@ -148,3 +148,24 @@ def test_a_search_that_has_ended_goes_on_with_a_larger_budget(tmp_path: Path) ->
     after = view_study(load_study(storage))
     assert after.settings["budget_seconds"] == 1.0
     assert len(after.trials) > len(before.trials)
+
+
+def test_the_thesis_method_at_a_tiny_size(tmp_path: Path) -> None:
+    """``examples/thesis_small.toml`` itself, with its own predictors on two blocks."""
+    result = subprocess.run(
+        command(
+            "search", str(Path(__file__).parents[2] / "examples" / "thesis_small.toml"),
+            "--storage", f"sqlite:///{tmp_path}/popnas.db", "--artifacts", "none",
+            "--operators", "identity,2x2 maxpool", "--max-blocks", "2", "--max-children", "2",
+            "--max-exploration-children", "1", "--samples", "60", "--epochs", "1",
+            "--filters", "2", "--motifs", "1", "--workers", "1", "--lstm.epochs", "2", "--catboost.candidates", "1",
+            "--catboost.max-trees", "20",
+        ),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    view = view_study(load_study(f"sqlite:///{tmp_path}/popnas.db"))
+    assert view.done and view.settings["mode"] == "popnas"
+    assert len(view.complete) in (13, 14)  # 1 + 10 + 2, and what the exploration adds

@@ -169,3 +169,14 @@ def test_errors(space: SearchSpace, cells: list[Cell]) -> None:
         LSTMAccuracyPredictor(space).fit(cells[:2], [0.5, np.nan])
     with pytest.raises(ValueError, match="`epochs` must be at least 1, but got 0"):
         LSTMAccuracyPredictor(space, epochs=0)
+
+
+def test_regularised_embeddings_are_smaller(space: SearchSpace, cells: list[Cell]) -> None:
+    values = np.linspace(0.2, 0.8, 40)
+    norms = []
+    for factor in (0.0, 0.1):
+        model = LSTMAccuracyPredictor(space, seed=0, models=1, epochs=3, embedding_l2=factor)
+        parameters = model.fit(cells[:40], values)._parameters
+        assert parameters is not None
+        norms.append(float(parameters.operator_table.norm()))
+    assert norms[1] < 0.7 * norms[0]

@@ -78,7 +78,9 @@ def make_study(space: SearchSpace) -> Callable[..., optuna.Study]:
         space: SearchSpace = space,
         **options: object,
     ) -> optuna.Study:
-        options = {"max_children": 8, "max_exploration_children": 3, **options}
+        if options.get("mode", "popnas") == "popnas":
+            options = {"max_exploration_children": 3, **options}
+        options = {"max_children": 8, **options}
         return optuna.create_study(
             study_name="study",
             storage=storage,

@@ -24,6 +24,7 @@ from optuna_popnas.sampler.setup import setup_problem
 from optuna_popnas.sampler.stored_plans import find_setup
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.study import view_study
+from tests.sampler.toys import sampler_options
 
 
 SPACE = SearchSpace(["identity", "3x3 conv"], max_blocks=3)
@@ -171,3 +172,13 @@ def test_predictors_are_named_without_the_modules_they_live_in() -> None:
     fact = Fact(0, TrialState.RUNNING, None, plans=((0, plan),))
     setup = find_setup([fact])
     assert setup is not None and setup.settings == {"time_predictor": "Additive(x=1)"}
+
+
+def test_of_settings_of_time_nothing_is_left_in_a_study_of_accuracy_alone() -> None:
+    """A plan of level 2 raised where ``beam`` or ``time_limit`` were set."""
+    sampler = POPNASSampler(
+        SPACE, **sampler_options(beam="accuracy", time_limit=5.0, max_children=2)
+    )
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(lambda trial: float(len(SPACE.suggest(trial))))
+    assert max(len(plan.cells) for plan in view_study(study).plans[2:]) == 2

@@ -344,6 +344,8 @@ def test_large_levels_are_sampled_and_say_so() -> None:
             "`time_limit` must be left out in mode 'pnas', as it predicts no times, but got 3.0",
         ),
         ({"mode": "pnas", "objectives": ("parameters",)}, "as accuracy is its only objective"),
+        ({"mode": "pnas", "max_exploration_children": 4}, "as it has no exploration step"),
+        ({"mode": "popnas-v1", "max_exploration_children": 4}, "as it has no exploration step"),
         ({"mode": "adaptive", "beam": "accuracy"}, "as it chooses small waves of cells"),
         ({"mode": "popnas-v1", "time_range": (1, 2)}, "as it chooses a level at a time"),
         ({"beam": "x"}, "`beam` must be one of 'hypervolume', 'accuracy', but got 'x'"),

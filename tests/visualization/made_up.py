@@ -74,7 +74,7 @@ def make_sampler(space: SearchSpace, **settings: Any) -> popnas.POPNASSampler:
         **{
             "mode": "popnas",
             "max_children": 8,
-            "max_exploration_children": 3,
+            **({} if settings.get("mode") == "pnas" else {"max_exploration_children": 3}),
             "seed": 0,
             "accuracy_predictor": CountingPredictor,
             "time_predictor": CountingPredictor,

@@ -5,6 +5,7 @@
 # make docs     the documentation as a site, docs/_build/index.html; warnings are errors
 # make figures  pictures and numbers of README and docs from fresh searches; needs Chromium
 # make dist     wheel and sdist, tried in an environment of their own
+# make gpu      what needs a GPU: tests, training speed, sharing, a search of CIFAR-10; an hour
 # make slow     the tests that take minutes or need PostgreSQL or a browser
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 STORAGE ?= sqlite:///popnas.db
 
-.PHONY: search test check examples docs figures dist slow format clean
+.PHONY: search test check examples docs figures dist slow gpu format clean
 
 search: $(VENV)/.search
 	$(BIN)/optuna-popnas search examples/digits.toml --storage $(STORAGE) $(ARGS)
@@ -43,6 +44,9 @@ dist: $(VENV)/.test
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python tests/release/try_wheel.py dist $(ARGS)
+
+gpu: $(VENV)/.test
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .

@@ -91,6 +91,54 @@ def estimate(predictor: PredictorLike, cells: Sequence[Cell]) -> Prediction:
     return Prediction(np.asarray(predictor.predict(cells), dtype=np.float64))
 
 
+class CheckedPredictor:
+    """A predictor of a user's own, whose predictions are looked at before they are used.
+
+    Args:
+        predictor: The predictor.
+        name: What it is called in errors.
+    """
+
+    def __init__(self, predictor: PredictorLike, name: str) -> None:
+        self._predictor = predictor
+        self._name = name
+
+    def fit(self, cells: Sequence[Cell], values: npt.ArrayLike) -> CheckedPredictor:
+        """Let it learn."""
+        self._predictor.fit(cells, values)
+        return self
+
+    def predict(self, cells: Sequence[Cell]) -> FloatArray:
+        """Return ``(n,)`` predictions."""
+        return self.estimate(cells).mean
+
+    def estimate(self, cells: Sequence[Cell]) -> Prediction:
+        """Return its predictions.
+
+        Raises:
+            ValueError: They are not one finite number per cell.
+        """
+        try:
+            mean, std = estimate(self._predictor, cells)
+            columns = [np.asarray(x, dtype=np.float64) for x in (mean, std) if x is not None]
+        except (TypeError, ValueError) as error:
+            raise self._error(cells, str(error)) from error
+        for column in columns:
+            if column.shape != (len(cells),):
+                raise self._error(cells, f"an array of shape {column.shape}")
+            if not np.isfinite(column).all():
+                some = column[~np.isfinite(column)]
+                raise self._error(cells, f"{some[0]} for {len(some)} of them")
+        return Prediction(*columns)
+
+    def _error(self, cells: Sequence[Cell], got: str) -> ValueError:
+        kind = type(self._predictor).__name__
+        return ValueError(
+            f"`{self._name}` must return one finite number for each of the {len(cells)} cells, "
+            f"but got {got} from {kind}. Mend its `predict`."
+        )
+
+
 def encode(space: SearchSpace, cells: Sequence[Cell]) -> CellBatch:
     """Return the cells as a batch in canonical form, in the same order.
 

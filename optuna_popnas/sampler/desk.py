@@ -127,6 +127,8 @@ class Desk:
         self._asks(trial, True)
         try:
             while True:
+                if internals.in_optimize(self._study) and internals.stop_requested(self._study):
+                    self._end(trial, "The worker was stopped while it waited for a cell.")
                 move = self._look(trial)
                 if isinstance(move, Take):
                     if self._claim(trial, move, time.monotonic() - started if told else 0.0):
@@ -137,9 +139,6 @@ class Desk:
                 elif isinstance(move, Finish):
                     self._end(trial, move.reason)
                 else:
-                    inside = internals.in_optimize(self._study)
-                    if inside and internals.stop_requested(self._study):
-                        self._end(trial, "The worker was stopped while it waited for a cell.")
                     self._check_own_thread(trial)
                     if not told and time.monotonic() - started > _TELL:
                         told = True

@@ -38,6 +38,11 @@ SECONDS = "seconds"  # what a training that was ended early would have cost
 TOTAL_CELLS = "total_cells"  # of a network like the trial\'s that reads lookback -1
 EXPECTED = "expected_accuracy"  # to which its curve leads
 
+NO_CELL = (
+    "It asked for no cell, so that none was trained. Call `cell = space.suggest(trial)` in the "
+    "objective, with the sampler's space."
+)
+
 # System attributes of a trial. All values are JSON; that of a mark is a dict that says who wrote
 # it and on which trial, as retried trials are copies of others, marks included.
 LEAD = "popnas:lead"  # number of the plan that this trial is making

@@ -10,11 +10,14 @@ from functools import partial
 import inspect
 import json
 import math
+import time
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import optuna
 
+from optuna_popnas.predictors.base import CheckedPredictor
+from optuna_popnas.predictors.base import Predictor
 from optuna_popnas.predictors.guide import KnownCells
 from optuna_popnas.predictors.size_aware import SizeAwarePredictor
 from optuna_popnas.sampler.board import Board
@@ -47,6 +50,7 @@ _CHOICES, _ACCURACY, _SECONDS, _OTHERS = range(4)
 # Cells of the thesis' networks, where neither settings nor trials say how many there are.
 _TOTAL_CELLS = 8
 
+_SLOW = 60.0  # seconds of planning that are told
 
 #: Mode -> its own predictors, named: PyTorch and CatBoost are not loaded to say which.
 DEFAULT_PREDICTORS: dict[str, dict[str, str]] = {
@@ -112,7 +116,7 @@ class Planner:
                 f"`warm_start` must be left out in mode {self.config.mode!r}, which starts from "
                 "nothing. Mode 'adaptive' has one."
             )
-        model = _make(self._chosen("accuracy"), self.space, 0)
+        model = _make(self._chosen("accuracy"), self.space, 0, "accuracy_predictor")
         if not isinstance(model, SizeAwarePredictor):
             raise ValueError(
                 "`accuracy_predictor` must be left out or be one that knows size where there is a "
@@ -171,10 +175,26 @@ class Planner:
             upcoming: Level and wave.
             known: What the search knows.
             seed: Seed of the study.
+
+        Raises:
+            MemoryError: There is not enough for all candidates.
+            ValueError: A predictor of the user's own returned something else than predictions.
         """
+        started = time.monotonic()
+        fewer = "Smaller `max_candidates`, `max_children` or `max_blocks` give less to predict."
+        try:
+            plan = self._plan(upcoming, known, seed=seed)
+        except MemoryError as error:
+            raise MemoryError(f"Planning {upcoming} found no memory. {fewer}") from error
+        seconds = time.monotonic() - started
+        if seconds > _SLOW:
+            _logger.warning(f"Planning {upcoming} took {seconds:.0f} s. {fewer}")
+        return plan
+
+    def _plan(self, upcoming: Upcoming, known: Knowledge, *, seed: int) -> Plan:
         if self.config.total_cells is None:
             config = replace(self.config, total_cells=known.total_cells)
-            return replace(self, config=config).plan(upcoming, known, seed=seed)
+            return replace(self, config=config)._plan(upcoming, known, seed=seed)
         level, wave = upcoming
         stream = [seed, max(level, 0), wave]
         rng = np.random.default_rng([*stream, _CHOICES])
@@ -233,7 +253,7 @@ class Planner:
         accuracy, seconds = self._chosen("accuracy"), self._chosen("seconds")
         from optuna_popnas import predictors
 
-        model = _make(accuracy, self.space, seed(_ACCURACY))
+        model = _make(accuracy, self.space, seed(_ACCURACY), "accuracy_predictor")
         if isinstance(model, SizeAwarePredictor):
             model.learn_from(self.known)
         needs_time = timed and self.config.mode != "pnas"
@@ -274,7 +294,7 @@ class Planner:
             given = spec.keywords if isinstance(spec, partial) else {}
             ours = {name: value for name, value in ours.items() if name in known}
             spec = partial(spec, **{**ours, **given})
-        return _make(spec, self.space, seed)
+        return _make(spec, self.space, seed, "time_predictor")
 
 
 def default_predictor(kind: str, mode: str) -> PredictorSpec:
@@ -302,10 +322,12 @@ def check_predictor(name: str, predictor: object) -> None:
         )
 
 
-def _make(spec: PredictorSpec, space: SearchSpace, seed: int) -> PredictorLike:
+def _make(spec: PredictorSpec, space: SearchSpace, seed: int, name: str) -> PredictorLike:
     made = spec(space, seed=seed) if callable(spec) else spec
-    check_predictor("predictor", made)
-    return made
+    check_predictor(name, made)
+    bases = [kind for kind in type(made).__mro__ if kind is not Predictor]
+    ours = any(kind.__module__.startswith("optuna_popnas.") for kind in bases)
+    return made if ours else CheckedPredictor(made, name)
 
 
 def _seed(*entropy: int) -> int:

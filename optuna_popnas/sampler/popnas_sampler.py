@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 from optuna_popnas.sampler import optuna_internals as internals
 from optuna_popnas.sampler.desk import Desk
 from optuna_popnas.sampler.facts import direction_problem
+from optuna_popnas.sampler.facts import NO_CELL
 from optuna_popnas.sampler.facts import REASON
 from optuna_popnas.sampler.facts import value_problem
 from optuna_popnas.sampler.parameters import BLOCKS
@@ -183,6 +184,7 @@ class POPNASSampler(BaseSampler):
         self._independent_sampler = independent_sampler or RandomSampler(seed=seed)
         self._lock = threading.Lock()
         self._desks: dict[tuple[int, ...], Desk] = {}
+        self._told: set[str] = set()
         self._cells: dict[tuple[int, ...], dict[str, Any]] = {}  # by study and trial
 
     @property
@@ -274,10 +276,11 @@ class POPNASSampler(BaseSampler):
         if state == TrialState.FAIL and REASON not in trial.system_attrs:
             reason = "the objective raised an error or returned no valid values"
             internals.write_trial(study, internals.trial_key(trial), REASON, reason)
-        if state == TrialState.COMPLETE and values is not None and BLOCKS in trial.params:
-            problem = value_problem(values)
-            if problem is not None:
+        if state == TrialState.COMPLETE and values is not None:
+            problem = value_problem(values) if BLOCKS in trial.params else NO_CELL
+            if problem is not None and problem not in self._told:
                 _logger.warning(f"Trial {trial.number}: {problem}")
+                self._told |= {problem} & {NO_CELL}
         desk.end(trial, state, values)
 
     def _check_suggestion(

@@ -110,6 +110,9 @@ class Beliefs:
             model.fit(cells, accuracy, np.where(whole, 1.0, _STOPPED))
         elif len(cells):
             model.fit(cells, accuracy)
+        # Of models that know nothing by themselves, nothing is asked before they are taught.
+        self._learnt_accuracy = len(cells) > 0 or isinstance(model, SizeAwarePredictor)
+        self._learnt_seconds = False
         if self._timed and predictors.seconds is not None:
             timed = CellBatch.from_cells(
                 space, [*self._data.cells, *(probe.cell for probe in probes)]
@@ -117,6 +120,7 @@ class Beliefs:
             measured = [*seconds[whole], *(probe.seconds for probe in probes)]
             if len(timed) or isinstance(predictors.seconds, SizeAwarePredictor):
                 predictors.seconds.fit(timed, measured)
+                self._learnt_seconds = True
         self._others = OtherCosts(predictors, self._data, config)
         self.trained = self._trained()
 
@@ -139,9 +143,13 @@ class Beliefs:
 
     def estimate(self, cells: CellBatch) -> Estimates:
         """Return what is believed of cells."""
-        accuracy, deviation = predict(self._predictors.accuracy, cells)
+        accuracy, deviation = np.zeros(len(cells)), None
+        if self._learnt_accuracy:
+            accuracy, deviation = predict(self._predictors.accuracy, cells)
         if deviation is None:
-            deviation = np.full(len(cells), 0.5 * float(np.std(self._data.accuracy)) + 1e-6)
+            measured = self._data.accuracy
+            spread = float(np.std(measured)) if len(measured) else 1.0
+            deviation = np.full(len(cells), 0.5 * spread + 1e-6)
         costs = self._costs(cells)
         named = self._others.of(cells)
         inside = np.isfinite(accuracy) & np.isfinite(costs).all(axis=1)
@@ -160,6 +168,8 @@ class Beliefs:
     def _costs(self, cells: CellBatch) -> Floats:
         if not self._timed or self._predictors.seconds is None:
             return np.empty((len(cells), 0))
+        if not self._learnt_seconds:
+            return np.ones((len(cells), 1))
         seconds = significant(self._predictors.seconds.predict(cells))
         return np.maximum(seconds, 1e-9)[:, None]
 

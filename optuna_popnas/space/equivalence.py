@@ -9,13 +9,17 @@ Encodings are integer arrays ``(n, b, 4)`` of ``(in1, op1, in2, op2)``, operator
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 
 Codes = npt.NDArray[np.int64]
 
-_CHUNK = 1 << 16
+_CHUNK, _DEEP_CHUNK = 1 << 16, 1 << 12  # deep cells have more ties to follow
+_DEEP = 8
+_MOST_TIES = 8  # rows of a cell, from which those that differ by a symmetry are told
 
 
 def canonicalize(
@@ -26,7 +30,9 @@ def canonicalize(
     Blocks are chosen one after the other: of those whose inputs are placed, the one with the
     smallest code. Where several blocks tie, all choices are followed, and the smallest result
     wins, so that the outcome is exact: two cells get the same rows if and only if their graphs
-    are isomorphic.
+    are isomorphic. Of a cell with many ties, choices that colour refinement (the test of
+    Weisfeiler and Leman, 1968) cannot tell apart are followed once, as their number grows as a
+    factorial does. The smallest graphs that mislead it have 12 blocks.
 
     Args:
         encoding: ``(n, b, 4)`` integers, every cell with exactly ``b`` blocks.
@@ -40,9 +46,10 @@ def canonicalize(
     if b == 0 or n == 0:
         return np.array(encoding)
     out: npt.NDArray[np.int8] = np.empty(encoding.shape, dtype=np.int8)
-    for start in range(0, n, _CHUNK):
-        part = encoding[start : start + _CHUNK]
-        out[start : start + _CHUNK] = _canonical_chunk(part, operators, lookbacks)
+    chunk = _CHUNK if b <= _DEEP else _DEEP_CHUNK
+    for start in range(0, n, chunk):
+        part = encoding[start : start + chunk]
+        out[start : start + chunk] = _canonical_chunk(part, operators, lookbacks)
     return out
 
 
@@ -71,6 +78,13 @@ def _canonical_chunk(
         code = low * base + high  # (rows, b)
         code[used | (source.max(axis=2) >= step)] = taken
         best = code.min(axis=1)
+        if len(origin) > n:  # of a cell's rows, equal so far, those that are behind now have lost
+            least = np.full(n, taken)
+            np.minimum.at(least, origin, best)
+            rows = np.flatnonzero(best == least[origin])
+            state = origin, place, used, inputs, ops, result, referenced
+            origin, place, used, inputs, ops, result, referenced = _rows(rows, *state)
+            code, best = code[rows], best[rows]
         tied = code == best[:, None]
         if step < b - 1:
             # Twins that nobody reads are interchangeable: the first one stands for all.
@@ -83,19 +97,27 @@ def _canonical_chunk(
             more_rows, more_choice = np.nonzero(tied & open_tie[:, None])
             rows = np.concatenate([rows[~open_tie], more_rows])
             choice = np.concatenate([choice[~open_tie], more_choice])
-            origin, place, used = origin[rows], place[rows], used[rows]
-            inputs, ops, result = inputs[rows], ops[rows], result[rows]
-            referenced, best = referenced[rows], best[rows]
+            state = origin, place, used, inputs, ops, result, referenced
+            origin, place, used, inputs, ops, result, referenced = _rows(rows, *state)
+            best = best[rows]
         at = np.arange(len(origin))
         place[at, lookbacks + choice] = step
         used[at, choice] = True
         result[:, step] = best
+        crowded = np.bincount(origin, minlength=n)[origin] > _MOST_TIES
+        if crowded.any():
+            rows = np.flatnonzero(crowded)
+            keys = _colours(inputs[rows], ops[rows], place[rows], lookbacks)
+            pairs = np.stack([origin[rows].astype(np.uint64), keys])
+            first = np.unique(pairs, axis=1, return_index=True)[1]
+            rows = np.concatenate([np.flatnonzero(~crowded), rows[first]])
+            state = origin, place, used, inputs, ops, result, referenced
+            origin, place, used, inputs, ops, result, referenced = _rows(rows, *state)
 
-    if len(origin) > n:
-        order = np.lexsort((*result.T[::-1], origin))
-        first = np.ones(len(order), dtype=bool)
-        first[1:] = origin[order][1:] != origin[order][:-1]
-        result = result[order[first]]
+    if len(origin) > n:  # all rows of a cell are equal
+        result = result[np.unique(origin, return_index=True)[1]]
+    else:
+        result = result[np.argsort(origin)]
     low, high = result // base, result % base
     canonical = np.empty_like(encoding)
     canonical[:, :, 0] = low // operators - lookbacks
@@ -103,6 +125,34 @@ def _canonical_chunk(
     canonical[:, :, 2] = high // operators - lookbacks
     canonical[:, :, 3] = high % operators
     return canonical
+
+
+def _rows(rows: npt.NDArray[np.intp], *arrays: Any) -> Any:
+    return tuple(array[rows] for array in arrays)
+
+
+def _colours(
+    inputs: npt.NDArray[np.int32],
+    ops: npt.NDArray[np.int32],
+    place: npt.NDArray[np.int64],
+    lookbacks: int,
+) -> npt.NDArray[np.uint64]:
+    """Return a number per row, equal for graphs that colour refinement cannot tell apart.
+
+    Nodes that have been placed differ by their places; the others by what they read, and by who
+    reads them.
+    """
+    rows, b, _ = inputs.shape
+    at = (np.arange(rows)[:, None, None], inputs + lookbacks)
+    by_op = _mix(ops.astype(np.uint64))
+    colours = _mix(place.astype(np.uint64))
+    for _ in range(b):
+        read = _mix(colours[at] ^ by_op).sum(axis=2)
+        told = np.zeros_like(colours)
+        np.add.at(told, at, _mix(colours[:, lookbacks:, None] + by_op))
+        told[:, lookbacks:] += read
+        colours = _mix(colours ^ _mix(told))
+    return _mix(colours).sum(axis=1)
 
 
 def add_blocks(

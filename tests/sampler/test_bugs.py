@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 import errno
 import json
+import logging
 import os
 from pathlib import Path
 import subprocess
@@ -654,3 +655,18 @@ def test_a_full_disk_leaves_a_journal_readable(tmp_path: Path) -> None:
     study.optimize(lambda trial: 0.0, n_trials=2)
     again = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
     assert len(optuna.load_study(study_name="x", storage=again).trials) == 4
+
+
+def test_an_objective_that_never_asks_for_a_cell_is_told_so(
+    make_study: Make,
+) -> None:
+    """It trained nothing, for ever, and nothing was said."""
+    study = make_study()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    lines: list[str] = []
+    handler = logging.StreamHandler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("optuna").addHandler(handler)
+    study.optimize(lambda trial: (trial.suggest_float("x", 0.0, 1.0), 1.0), n_trials=4)
+    logging.getLogger("optuna").removeHandler(handler)
+    assert len([line for line in lines if "Call `cell = space.suggest(trial)`" in line]) == 1

@@ -171,3 +171,51 @@ def test_keys_are_the_same_on_every_machine() -> None:
 
 
 GOLDEN_KEYS = [12475639176416306835, 16294208416658607535]
+
+
+@pytest.mark.parametrize("pairs", [3, 8, 10])
+def test_cells_with_many_symmetries(pairs: int) -> None:
+    """Every order of blocks that are alike was followed: as many as a factorial says.
+
+    Here are ``pairs`` equal blocks, each read by a block of its own; all orders are the same cell.
+    """
+    rng = np.random.default_rng(pairs)
+    cells = []
+    for _ in range(5):
+        order = rng.permutation(pairs)
+        twins = [(-1, "identity", -1, "identity")] * pairs
+        cells.append(Cell((*twins, *((int(i), "identity", -1, "identity") for i in order))))
+    space = SearchSpace(["identity"], max_blocks=2 * pairs, lookbacks=1)
+    batch = CellBatch.from_cells(space, cells)
+    assert len(batch.unique()) == 1
+    expected = [*twins, *((i, "identity", -1, "identity") for i in range(pairs))]
+    canonical = batch.canonical()[0]
+    assert sorted((b.in1, b.in2) for b in canonical) == sorted((-1, b[0]) for b in expected)
+
+
+@pytest.mark.parametrize("blocks", [7, 9])
+def test_deep_cells_against_every_choice(blocks: int) -> None:
+    """Choices that are left out change no result: the smallest of all orders is found."""
+    space = SearchSpace(["identity"], max_blocks=blocks, lookbacks=1)
+    rng = np.random.default_rng(blocks)
+    some = space.random_cells(blocks, 40, rng=rng)
+    encoding = some.encoding.copy()
+    encoding[:, : blocks // 2 + 1, 0::2] = -1  # twins
+    batch = CellBatch(space, encoding)
+    shuffled = CellBatch.from_cells(space, [_rearranged(cell, rng) for cell in batch])
+    np.testing.assert_array_equal(batch.canonical().encoding, shuffled.canonical().encoding)
+
+
+def _rearranged(cell: Cell, rng: np.random.Generator) -> Cell:
+    """The same cell with its blocks in another order that is allowed."""
+    place: dict[int, int] = {}
+    while len(place) < len(cell):
+        ready = [
+            i
+            for i, block in enumerate(cell)
+            if i not in place and all(v < 0 or v in place for v in (block.in1, block.in2))
+        ]
+        place[int(rng.choice(ready))] = len(place)
+    at = {**place, **{-1: -1, -2: -2}}
+    blocks = [cell[old] for old in place]
+    return Cell((at[b.in2], b.op2, at[b.in1], b.op1) for b in blocks)

@@ -38,6 +38,7 @@ from optuna_popnas.cli.studies import full_settings
 from optuna_popnas.cli.studies import open_study
 from optuna_popnas.cli.text import CELL_LEGEND
 from optuna_popnas.cli.text import front_table
+from optuna_popnas.cli.work import artifact_store
 from optuna_popnas.cli.work import GAVE_UP
 from optuna_popnas.cli.work import prepare
 from optuna_popnas.cli.work import refresh_dashboard
@@ -122,6 +123,7 @@ def run(
     study = find_study(settings)
     if study is None:
         print(outlook_text(settings, *prepare(settings)), file=sys.stderr)
+        artifact_store(settings)
         study = open_study(settings)
     before = view_study(study)
     if not check_setup(before, settings) and before.done:

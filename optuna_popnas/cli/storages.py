@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+import logging
 import os
 from pathlib import Path
 import re
@@ -85,6 +86,8 @@ def open_storage(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 return GrpcStorageProxy(host=host, port=int(port or 13000))
+        # It logs a traceback for each connection that it gives up; who waits for it is told.
+        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
         return optuna.storages.get_storage(url)
 
     return patiently(call, url, patience)

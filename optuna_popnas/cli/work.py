@@ -65,8 +65,9 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
         from optuna_popnas.visualization import with_pictures
 
         callbacks.append(DashboardCallback())
-        if settings.study.artifacts is not None:
-            trained = with_pictures(objective, _artifact_store(settings.study.artifacts))
+        store = artifact_store(settings)
+        if store is not None:
+            trained = with_pictures(objective, store)
     optimize_steadily(
         study, trained, callbacks=callbacks, catch=(Exception,), timeout=settings.study.timeout
     )
@@ -193,14 +194,17 @@ def refresh_dashboard(study: optuna.Study) -> None:
         )
 
 
-def _artifact_store(folder: str) -> FileSystemArtifactStore:
-    """Return the store of a folder, which is made.
+def artifact_store(settings: SearchSettings) -> FileSystemArtifactStore | None:
+    """Return the store of the folder for pictures, which is made; None if there are none.
 
     Raises:
         ConfigError: It cannot be made.
     """
     from optuna.artifacts import FileSystemArtifactStore
 
+    folder = settings.study.artifacts
+    if folder is None or not settings.study.dashboard or find_spec("optuna_dashboard") is None:
+        return None
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 import sqlite3
 import threading
@@ -86,3 +87,9 @@ def test_studies_of_commands_wait_for_their_storage(tmp_path: Path) -> None:
     assert study.user_attrs == {"written": True}
     timer.join()
     lock.close()
+
+
+def test_connections_that_are_given_up_log_no_traceback(tmp_path: Path) -> None:
+    """SQLAlchemy logged one on the terminal when the database went away."""
+    open_storage(f"sqlite:///{tmp_path}/popnas.db")
+    assert not logging.getLogger("sqlalchemy.pool.impl.QueuePool").isEnabledFor(logging.ERROR)

@@ -46,6 +46,18 @@ def test_wrong_settings_leave_no_study_behind(
     assert not (tmp_path / "popnas.db").exists()
 
 
+def test_a_folder_for_pictures_that_cannot_be_made_leaves_no_study_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Workers found it out, one after the other, when the study was there."""
+    url, file = f"sqlite:///{tmp_path}/popnas.db", tmp_path / "file"
+    file.touch()
+    flags = ("--operators", "identity", "--max-blocks", "1", "--epochs", "1", "--filters", "2")
+    assert main(["search", "--storage", url, "--artifacts", f"{file}/pictures", *flags]) == 2
+    assert "`study.artifacts` must be a folder that can be made" in capsys.readouterr().err
+    assert not (tmp_path / "popnas.db").exists()
+
+
 def test_check_tries_everything_and_stores_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,6 +28,7 @@ import pytest
 
 from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
+from optuna_popnas.sampler import liveness
 from optuna_popnas.sampler import optimize_steadily
 from optuna_popnas.sampler import try_steadily
 from optuna_popnas.sampler.facts import DEAD
@@ -248,7 +249,8 @@ def no_clocks(world: World) -> Iterator[None]:
             return False
 
     class Watch:
-        lease = 1.0
+        lease: float | None = 1.0
+        disregards = liveness.Watch.disregards
 
         def __init__(self, lease: float | None) -> None:
             pass

@@ -1,6 +1,7 @@
 """What the source of the package says of itself: who imports whom, how long things are.
 
-Pure functions of a folder, so that they can be tried on a copy with something wrong in it.
+Pure functions of a folder, so that they can be tried on a copy with something wrong in it;
+``python -m tests.house`` prints the whole as a table.
 Imports inside functions and those for type checkers alone count like all others.
 """
 
@@ -168,14 +169,77 @@ def long_ones(root: Path, *, lines: int = 350, function: int = 80) -> list[str]:
     for path in files(root):
         text = path.read_text()
         name = path.relative_to(root).as_posix()
-        if text.count("\n") > lines:
-            found.append(f"{name}: {text.count(chr(10))} lines")
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                length = (node.end_lineno or node.lineno) - node.lineno + 1
-                first = node.body[0]
-                if ast.get_docstring(node) is not None:
-                    length -= (first.end_lineno or first.lineno) - first.lineno + 1
-                if length > function:
-                    found.append(f"{name}: {node.name} has {length} lines")
+        if _lines(text) > lines:
+            found.append(f"{name}: {_lines(text)} lines")
+        found += [f"{name}: {f} has {n} lines" for f, n in _functions(text) if n > function]
     return found
+
+
+def _functions(text: str) -> Iterator[tuple[str, int]]:
+    """Yield every function and its lines, those of its docstring left out."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            first = node.body[0]
+            if ast.get_docstring(node) is not None:
+                length -= (first.end_lineno or first.lineno) - first.lineno + 1
+            yield node.name, length
+
+
+def lengths(root: Path) -> tuple[str, str]:
+    """Return the longest file and the longest function, without docstrings, in words."""
+    longest_file, longest_function = (0, ""), (0, "")
+    for path in files(root):
+        text = path.read_text()
+        name = path.relative_to(root).as_posix()
+        longest_file = max(longest_file, (text.count("\n"), name))
+        for function, length in _functions(text):
+            longest_function = max(longest_function, (length, f"{function} of {name}"))
+    return f"{longest_file[1]}, {longest_file[0]}", f"{longest_function[1]}, {longest_function[0]}"
+
+
+def table(root: Path) -> str:
+    """Return the house in figures: lines by room, and what the guards look at."""
+    rows = [("room", "files", "lines", "code", "tests")]
+    for room in ("", *ROOMS):
+        inside = [p for p in files(root) if room_of(p.relative_to(root).as_posix()) == room]
+        texts = [path.read_text() for path in inside]
+        places = [root.parent / "tests" / room] if room else []
+        tests = sum(_lines(path.read_text()) for place in places for path in place.rglob("*.py"))
+        counts = (len(inside), sum(map(_lines, texts)), sum(map(_code, texts)), tests)
+        rows.append((room or "the front", *map(str, counts)))
+    totals = [sum(int(row[column]) for row in rows[1:]) for column in range(1, 5)]
+    totals[-1] = sum(_lines(p.read_text()) for p in (root.parent / "tests").rglob("*.py"))
+    rows.append(("all", *map(str, totals)))
+    text = [f"{row[0]:<14}" + "".join(f"{cell:>8}" for cell in row[1:]) for row in rows]
+    file, function = lengths(root)
+    count = sum(map(len, arrows(root).values()))
+    return "\n".join(
+        [
+            *text,
+            "",
+            f"arrows between rooms {count}, up {len(upward(root))}, circles {len(circles(root))}",
+            f"longest file {file}; longest function {function}",
+        ]
+    )
+
+
+def _lines(text: str) -> int:
+    return text.count("\n")
+
+
+def _code(text: str) -> int:
+    """Count lines that are neither blank nor comment, docstring or import."""
+    left = {n for n, line in enumerate(text.splitlines(), 1) if line.strip()[:1] not in ("", "#")}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node = node.body[0] if node.body and ast.get_docstring(node) is not None else None
+        elif not isinstance(node, (ast.Import, ast.ImportFrom)):
+            continue
+        if node is not None:
+            left -= {*range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    return len(left)
+
+
+if __name__ == "__main__":
+    print(table(Path(__file__).parent.parent / NAME))

@@ -57,8 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        text = str(error).replace("resume=False", "--restart")  # as it is called here
-        print(f"optuna-popnas {name}: {text}", file=sys.stderr)
+        print(f"optuna-popnas {name}: {_as_flags(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except Exception as error:  # drivers of storages have their own exceptions
         from optuna_popnas.cli.storages import storage_problem
@@ -96,6 +95,19 @@ def _run(name: str, words: Sequence[str]) -> int:
     positional = [arguments.pop(key) for key in parser.positional if key in arguments]
     code: int = module.run(*positional, **arguments)
     return code
+
+
+def _as_flags(text: str) -> str:
+    """Return advice on arguments as advice on the flags of the same effect."""
+    from optuna_popnas.cli.schema import ACCURACY_PREDICTORS
+    from optuna_popnas.cli.schema import TIME_PREDICTORS
+
+    text = text.replace("resume=False", "--restart")
+    for kind, names in (("accuracy", ACCURACY_PREDICTORS), ("time", TIME_PREDICTORS)):
+        for flag, cls in names.items():
+            given = f"{kind}_predictor=optuna_popnas.predictors.{cls},"
+            text = text.replace(given, f"--{kind}-predictor {flag},")
+    return text
 
 
 def _help() -> str:

@@ -8,7 +8,6 @@ from json import loads
 from pathlib import Path
 from typing import Any, Literal, TYPE_CHECKING
 
-from optuna_popnas.cli.config import planned_limits
 from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.storages import begun_study
@@ -169,16 +168,11 @@ def check_setup(view: StudyView, settings: SearchSettings) -> bool:
     from optuna_popnas.sampler.setup import is_extension
     from optuna_popnas.sampler.setup import Setup
     from optuna_popnas.sampler.setup import setup_problem
-    from optuna_popnas.space import SearchSpace
 
     if view.stored_space is None:
         return False
-    given = settings.to_json().get("search", {})
-    given |= planned_limits(given)
-    ours = {name: value for name, value in given.items() if name in view.settings}
-    for name in ("accuracy_predictor", "time_predictor"):
-        ours.pop(name, None)  # stored by the name of their class
-    space = settings.build("space", SearchSpace)
+    sampler = settings.make_sampler()
+    space, ours = sampler.space, sampler.settings
     stored = Setup(view.stored_space, view.settings)
     problem = setup_problem(stored, space, ours)
     larger = is_extension(stored, space, ours)

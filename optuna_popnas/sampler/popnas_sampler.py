@@ -193,9 +193,9 @@ class POPNASSampler(BaseSampler):
         return self._space
 
     @property
-    def mode(self) -> str:
-        """Which search it does."""
-        return str(self._settings["mode"])
+    def settings(self) -> dict[str, Any]:
+        """What all workers of a study must agree on, as JSON values."""
+        return dict(self._settings)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_lock": None, "_desks": {}, "_cells": {}}

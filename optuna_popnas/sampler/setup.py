@@ -76,9 +76,12 @@ def setup_problem(stored: Setup, space: SearchSpace, settings: dict[str, Any]) -
         return None
     name, theirs, ours = difference
     detail = _operators(theirs, ours) if name == "operators" else ""
+    advice = _ADVICE
+    if name in _FORMER_PREDICTORS and str(theirs).isidentifier():
+        advice = f"Pass {name}=optuna_popnas.predictors.{theirs}, or use another study name."
     return (
         f"`{name}` must be {_short(theirs)}, with which this study was begun, "
-        f"but got {_short(ours)}.{detail} {_ADVICE}"
+        f"but got {_short(ours)}.{detail} {advice}"
     )
 
 

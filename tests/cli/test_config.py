@@ -200,7 +200,7 @@ def test_the_thesis_is_written_out_in_full() -> None:
     """Sec. 6.1 in one file: no setting of network and trainings is left to a default."""
     thesis = read(EXAMPLES / "thesis.toml")
     sampler = thesis.make_sampler()
-    assert sampler.mode == "popnas"
+    assert sampler.settings["mode"] == "popnas"
     ours = {
         "training": TrainingConfig(batch_norm="running", flip=True),
         "network": NetworkConfig(stem="none"),

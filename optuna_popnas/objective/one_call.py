@@ -135,7 +135,8 @@ def search(
         known = float(view.settings.get("budget_seconds", seconds))
         task = replace(task, seconds=max(known, seconds) if view.done else known)
     study.sampler = task.sampler(objective)
-    left = max(begin + 3600 * hours - time.monotonic(), 0.0)
+    # However long the choice has taken, something is searched.
+    left = max(begin + 3600 * hours - time.monotonic(), 720 * hours)
     if room is None:
         study.optimize(objective, timeout=left, n_jobs=n_jobs, show_progress_bar=progress)
     else:

@@ -57,7 +57,9 @@ def main() -> None:
             if shared:
                 install += ["--no-deps", "--no-build-isolation", "--ignore-installed"]
             subprocess.run([*install, str(archive)], check=True, env=environment)
-            code = PHOTOS + shortened(snippets("README.md", "python")[0].text)
+            code = PHOTOS + shortened(snippets("README.md", "python")[0].text).replace(
+                "0.004", "0.02"
+            )
             check = (
                 "import optuna_popnas, pathlib, sys\n"
                 "assert str(pathlib.Path(optuna_popnas.__file__)).startswith(sys.prefix)\n"

@@ -55,7 +55,7 @@ def main() -> None:
                 (site / "shared.pth").write_text(f"{packages}\n")
             install = [python, "-m", "pip", "install", "--quiet", "-c", str(constraints)]
             if shared:
-                install += ["--no-deps", "--no-build-isolation", "--ignore-installed"]
+                install += ["--no-deps", "--ignore-installed"]
             subprocess.run([*install, str(archive)], check=True, env=environment)
             code = PHOTOS + shortened(snippets("README.md", "python")[0].text).replace(
                 "0.004", "0.02"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bench
 from bench.tables import TableBench
+from forms import BENCHES as TUNED
 import matplotlib
 import numpy as np
 from peers import OURS
@@ -82,7 +83,7 @@ def against_best(kept: dict[str, list[Record]]) -> str:
         own = [record for record in records if record.method == OURS[0]]
         if not own or len({record.method for record in records}) < 2:
             continue
-        cells = [f"`{name}`"]
+        cells = [f"`{name}`, tuned on" if name in TUNED else f"`{name}`"]
         for series, digits in (
             (lambda r: r.volume, 3),
             (lambda r: r.log_volume, 3),

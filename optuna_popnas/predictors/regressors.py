@@ -160,7 +160,7 @@ class NNLSTimePredictor(FeatureTimePredictor):
 
     def _predict(self, features: FloatArray) -> FloatArray:
         weights: FloatArray = fitted(self._weights, self)
-        return features @ weights[:-1] + weights[-1]
+        return _linear(features, weights[:-1], float(weights[-1]))
 
 
 class RidgeTimePredictor(FeatureTimePredictor):
@@ -178,5 +178,11 @@ class RidgeTimePredictor(FeatureTimePredictor):
         self._model = make_pipeline(StandardScaler(), regressor).fit(features, seconds)
 
     def _predict(self, features: FloatArray) -> FloatArray:
-        prediction: FloatArray = fitted(self._model, self).predict(features)
-        return prediction
+        scaler, regressor = fitted(self._model, self)
+        return _linear(scaler.transform(features), regressor.coef_, float(regressor.intercept_))
+
+
+def _linear(features: FloatArray, weights: FloatArray, intercept: float) -> FloatArray:
+    """Return sums row by row: those of BLAS depend on a row's place, on some processors."""
+    sums: FloatArray = (features * weights).sum(axis=1) + intercept
+    return sums

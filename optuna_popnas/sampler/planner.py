@@ -322,7 +322,9 @@ def check_predictor(name: str, predictor: object) -> None:
         )
 
 
-def _make(spec: PredictorSpec, space: SearchSpace, seed: int, name: str) -> PredictorLike:
+def _make(
+    spec: PredictorSpec, space: SearchSpace, seed: int, name: str = "predictor"
+) -> PredictorLike:
     made = spec(space, seed=seed) if callable(spec) else spec
     check_predictor(name, made)
     bases = [kind for kind in type(made).__mro__ if kind is not Predictor]

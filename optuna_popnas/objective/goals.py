@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from optuna.study import StudyDirection
 from optuna.trial import BaseTrial
 
+from optuna_popnas.networks import CellCosts
+
 
 #: What can be an objective. All but the accuracy are minimised.
-OBJECTIVES = ("accuracy", "seconds", "parameters", "flops", "latency", "peak_memory")
+OBJECTIVES = ("accuracy", "seconds", *CellCosts._fields, "latency", "peak_memory")
 
 
 @dataclass(frozen=True)

@@ -240,7 +240,7 @@ class TrainingObjective:
             classes=self.data.classes,
             image_size=self.data.image_size,
         )
-        return {"parameters": int(costs.parameters[0]), "flops": int(costs.flops[0])}
+        return {name: int(column[0]) for name, column in costs._asdict().items()}
 
     def calibrate(self) -> Calibration:
         """Measure how fast this device trains the empty cell and a reference cell, once."""

@@ -15,6 +15,8 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from optuna_popnas.sampler import optuna_internals as internals
+from optuna_popnas.sampler.arguments import check_limits
+from optuna_popnas.sampler.arguments import check_options
 from optuna_popnas.sampler.desk import Desk
 from optuna_popnas.sampler.facts import direction_problem
 from optuna_popnas.sampler.facts import NO_CELL
@@ -133,17 +135,8 @@ class POPNASSampler(BaseSampler):
         total_cells: int | None = None,
         max_candidates: int = 4_000_000,
     ) -> None:
-        if not isinstance(space, SearchSpace):
-            raise ValueError(f"`space` must be a SearchSpace, but got {space!r}.")
-        if idle not in ("wait", "speculate"):
-            raise ValueError(f"`idle` must be 'wait' or 'speculate', but got {idle!r}.")
-        if isinstance(max_tries, bool) or not isinstance(max_tries, int) or max_tries < 1:
-            raise ValueError(f"`max_tries` must be an integer of at least 1, but got {max_tries}.")
-        if stale_after is not None and not stale_after > 0:
-            raise ValueError(
-                f"`stale_after` must be a number of seconds greater than 0, but got {stale_after}."
-            )
-        _check_limits(limits or {}, objectives, cost)
+        check_options(space, idle=idle, max_tries=max_tries, stale_after=stale_after)
+        check_limits(limits or {}, objectives, cost)
         given = {"accuracy_predictor": accuracy_predictor, "time_predictor": time_predictor}
         for name, predictor in given.items():
             if predictor is not None and not callable(predictor):
@@ -351,14 +344,3 @@ def detach(trial: optuna.Trial, *, stale_after: float | None = None) -> None:
     if not isinstance(sampler, POPNASSampler):
         raise ValueError(f"`sampler` must be a POPNASSampler, but got {sampler!r}.")
     sampler._desk(trial.study).detach(internals.frozen(trial), stale_after)
-
-
-def _check_limits(
-    limits: Mapping[str, float], objectives: Sequence[str], cost: CostFunction | None
-) -> None:
-    for name in limits:
-        if cost is None and name not in objectives:
-            raise ValueError(
-                f"`cost` must compute what `limits` are on, or that be an objective, but got "
-                f"no cost and a limit of {name!r}. See optuna_popnas.networks.cell_costs."
-            )

@@ -127,7 +127,7 @@ class Watch:
 def watches(trial: Any) -> bool:
     """Whether the trial's sampler wants hopeless trainings to be ended: mode ``"adaptive"``."""
     sampler = getattr(getattr(trial, "study", None), "sampler", None)
-    return getattr(sampler, "mode", None) == "adaptive"
+    return getattr(sampler, "settings", {}).get("mode") == "adaptive"
 
 
 class WatchedTraining:

@@ -30,7 +30,6 @@ from optuna_popnas.sampler.planner import CostFunction
 from optuna_popnas.sampler.planner import Planner
 from optuna_popnas.sampler.planner import PredictorSpec
 from optuna_popnas.sampler.warm_start import known_cells
-from optuna_popnas.sampler.warm_start import Source
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
@@ -117,7 +116,7 @@ class POPNASSampler(BaseSampler):
         time_probe: Callable[[Cell], float] | None = None,
         budget_seconds: float | None = None,
         time_range: tuple[float, float] | None = None,
-        warm_start: Source | Sequence[Source] | None = None,
+        warm_start: str | Sequence[Any] | None = None,
         first_cells: int = 8,
         wave_size: int = 8,
         stale_after: float | None = None,

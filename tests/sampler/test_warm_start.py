@@ -116,7 +116,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
         ([3], "but got 3"),
     ):
         with pytest.raises(ValueError, match=words):
-            POPNASSampler(SPACE, warm_start=source)  # type: ignore[arg-type]
+            POPNASSampler(SPACE, warm_start=source)
     with pytest.raises(ValueError, match="`warm_start` must be left out in mode 'popnas'"):
         POPNASSampler(SPACE, mode="popnas", warm_start="corpus")
     with pytest.raises(ValueError, match="`accuracy_predictor` must be left out"):

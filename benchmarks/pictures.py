@@ -76,8 +76,9 @@ def against_best(kept: dict[str, list[Record]]) -> str:
     lines = [
         "| bench | hypervolume: adaptive / best other | its final one reached at |"
         " log seconds | reached at | best accuracy | reached at | accuracy surely below |"
-        " trainings: `pnas` / adaptive | at a fifth of the table |",
-        "|---" * 10 + "|",
+        " chosen by `select` | reached at | trainings: `pnas` / adaptive |"
+        " at a fifth of the table |",
+        "|---" * 12 + "|",
     ]
     for name, records in kept.items():
         own = [record for record in records if record.method == OURS[0]]
@@ -90,7 +91,9 @@ def against_best(kept: dict[str, list[Record]]) -> str:
             (lambda r: r.best, 4),
         ):
             cells += _duel(own, records, series, digits)
-        cells += [_below(own, records), _fewer(own, records), _fifth(own, name)]
+        cells += [_below(own, records)]
+        cells += _duel(own, records, lambda r: r.chosen, 4, results.CHOICES)
+        cells += [_fewer(own, records), _fifth(own, name)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -113,12 +116,13 @@ def _duel(
     records: Sequence[Record],
     series: Callable[[Record], list],
     digits: int,
+    shares: Sequence[float] = tuple(GRID),
 ) -> list[str]:
     """Return both final values, and the share of the cost at which ours has the other's."""
     finals = {name: float(_mean(r, series)[-1]) for name, r in _others(records).items()}
     best = max(finals, key=finals.__getitem__)
     mine = float(_mean(own, series)[-1])
-    cost = results.cost_to_match(own, finals[best], series)
+    cost = results.cost_to_match(own, finals[best], series, shares)
     text = f"{mine:.{digits}f} / {finals[best]:.{digits}f} (`{best}`)"
     return [text, "never" if np.isinf(cost) else f"{cost:.2f}"]
 

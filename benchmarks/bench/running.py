@@ -21,8 +21,8 @@ from optuna_popnas import SearchSpace
 
 #: A search that only asks for cells it has seen has nothing left to say.
 MAX_REPEATS = 500
-#: Tells whether to end a training: ``(epoch, accuracy) -> bool``.
-Stop = Callable[[int, float], bool]
+#: Tells after an epoch whether to end a training: ``(epoch, accuracy, seconds so far) -> bool``.
+Stop = Callable[[int, float, float], bool]
 
 
 class Step(NamedTuple):
@@ -67,7 +67,7 @@ class Trajectory:
     def train(self, cell: Cell, stop: Stop | None = None) -> tuple[float, float] | None:
         """Return accuracy and seconds of a cell, spending its seconds if it is new.
 
-        Returns None for a cell that the bench does not have.
+        Returns None for a cell that the bench does not have, or whose training was ended.
         """
         cell = cell.canonical(self.bench.space.operators)
         if cell in self._known:
@@ -80,14 +80,15 @@ class Trajectory:
         step = self._step(cell, found, stop)
         self.spent = step.spent
         self.steps.append(step)
-        self._known[cell] = step.accuracy, step.seconds
+        self._known[cell] = None if step.stopped else (step.accuracy, step.seconds)
         return self._known[cell]
 
     def _step(self, cell: Cell, found: Evaluation, stop: Stop | None) -> Step:
         for epoch, accuracy in zip(self.bench.curve_epochs, found.curve):
-            if stop is not None and epoch < self.bench.epochs and stop(epoch, accuracy):
-                share = epoch / self.bench.epochs
-                spent = self.spent + share * found.seconds
+            seconds = epoch / self.bench.epochs * found.seconds
+            ended = stop is not None and stop(epoch, accuracy, seconds)
+            if ended and epoch < self.bench.epochs:
+                spent = self.spent + seconds
                 return Step(cell, spent, accuracy, found.seconds, stopped=True)
         return Step(cell, self.spent + found.seconds, found.accuracy, found.seconds)
 
@@ -111,7 +112,7 @@ def run(
     seed: int = 0,
     *,
     directions: Sequence[str] = ("maximize", "minimize"),
-    stopper: Callable[[optuna.Trial], Stop] | None = None,
+    early_stops: bool = False,
     max_trainings: int | None = None,
 ) -> Trajectory:
     """Search a bench with an Optuna study in memory.
@@ -122,7 +123,8 @@ def run(
         budget_seconds: Seconds of training after which it ends; the bench's if left out.
         seed: Seed of the sampler and of the trainings' noise.
         directions: ``("maximize",)`` to search for accuracy alone.
-        stopper: Gives the rule that may end a trial's training.
+        early_stops: Whether trainings are ended whose learning curve says that the cell will not
+            reach the front (:meth:`SearchSpace.watch`); the bench must have curves.
         max_trainings: Ends after so many.
     """
     budget = bench.budget if budget_seconds is None else budget_seconds
@@ -133,13 +135,13 @@ def run(
         nonlocal in_a_row
         cell = space.suggest(trial)
         before = len(trajectory.steps)
-        values = trajectory.train(cell, None if stopper is None else stopper(trial))
+        values = trajectory.train(cell, _stop(space, trial, bench) if early_stops else None)
         in_a_row = 0 if len(trajectory.steps) > before else in_a_row + 1
         full = max_trainings is not None and len(trajectory.steps) >= max_trainings
         if trajectory.spent >= budget or in_a_row > MAX_REPEATS or full:
             trial.study.stop()
         if values is None:
-            raise optuna.TrialPruned("The bench does not have this cell.")
+            raise optuna.TrialPruned("The bench does not have this cell, or it was ended early.")
         return values[: len(directions)]
 
     begin = time.process_time()
@@ -150,6 +152,11 @@ def run(
     study.optimize(objective)
     trajectory.planning = time.process_time() - begin
     return trajectory
+
+
+def _stop(space: SearchSpace, trial: optuna.Trial, bench: Bench) -> Stop:
+    watch = space.watch(trial, epochs=bench.epochs)
+    return lambda epoch, accuracy, seconds: watch(epoch, accuracy, seconds=seconds)
 
 
 #: The next cells to train, from what is known: ``(cells, accuracies, seconds, rng) -> cells``.
@@ -164,8 +171,6 @@ def direct(
     propose: Propose,
     budget_seconds: float | None = None,
     seed: int = 0,
-    *,
-    stopper: Callable[[Cell, Trajectory], Stop] | None = None,
 ) -> Trajectory:
     """Search a bench without Optuna: a function proposes cells until the budget is spent.
 
@@ -174,7 +179,6 @@ def direct(
         propose: Gives the next wave; an empty one ends the search.
         budget_seconds: Seconds of training after which it ends; the bench's if left out.
         seed: Seed of ``propose`` and of the trainings' noise.
-        stopper: Gives the rule that may end a cell's training.
     """
     budget = bench.budget if budget_seconds is None else budget_seconds
     trajectory = Trajectory(bench, seed)
@@ -193,7 +197,7 @@ def direct(
             break
         for cell in wave:
             before = len(steps)
-            trajectory.train(cell, None if stopper is None else stopper(cell, trajectory))
+            trajectory.train(cell)
             in_a_row = 0 if len(steps) > before else in_a_row + 1
             if trajectory.spent >= budget:
                 break

@@ -46,7 +46,7 @@ def _ours(mode: str) -> Callable[[Bench], Factory]:
 
 
 #: Bench -> the data set that knowledge which comes from the corpus must not know of there.
-_OWN_DATA = {
+OWN_DATA = {
     "fashion": "fashion-mnist",
     "fashion8": "fashion-mnist",
     "cifar10": "cifar10",
@@ -59,7 +59,7 @@ _OWN_DATA = {
 
 def _adaptive(bench: Bench) -> dict[str, float | Callable[..., Predictor]]:
     """Return the budget, and predictors that know of other data sets than the bench's alone."""
-    data = _OWN_DATA.get(bench.name)
+    data = OWN_DATA.get(bench.name)
     if data is None:
         return {"budget_seconds": bench.budget}
     return {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import optuna
 
 from optuna_popnas.networks import NetworkConfig
@@ -13,6 +14,7 @@ from optuna_popnas.objective.recording import read_settings
 from optuna_popnas.space import Cell
 from optuna_popnas.study import select as select_trial
 from optuna_popnas.study import view_study
+from optuna_popnas.study.excess import believed_accuracies
 from optuna_popnas.training.candidates import affordable_epochs
 from optuna_popnas.training.candidates import retrain_best
 from optuna_popnas.training.config import TrainingConfig
@@ -111,10 +113,14 @@ def _from(
 
 
 def candidate_cells(study: optuna.Study, first: Cell, count: int) -> list[Cell]:
-    """Return a cell, and with it the study's most accurate others, ``count`` in all."""
-    valid = [trial for trial in view_study(study).trials if trial.is_valid and trial.feasible]
-    valid.sort(key=lambda trial: (-(trial.accuracy or 0.0), trial.number))
-    return list(dict.fromkeys([first, *(_cell(trial) for trial in valid)]))[:count]
+    """Return a cell, and with it the study's most accurate others, ``count`` in all.
+
+    As :func:`~optuna_popnas.study.select` ranks them.
+    """
+    view = view_study(study)
+    valid = [trial for trial in view.complete if trial.feasible]
+    order = np.argsort(-believed_accuracies(view, valid), kind="stable")
+    return list(dict.fromkeys([first, *(_cell(valid[row]) for row in order)]))[:count]
 
 
 def _cell(trial: Any) -> Cell:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from optuna_popnas.predictors import AccuracyPredictor
 from optuna_popnas.predictors import SizeAwareAccuracyPredictor
 from optuna_popnas.search import pareto_front
 from optuna_popnas.space import Cell
+from optuna_popnas.space import SearchSpace
 from optuna_popnas.study.records import TrialRecord
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import StudyView
@@ -145,9 +148,10 @@ def expected_accuracies(
     """
     found: list[Expected | None] = [None] * len(trials)
     if len(view.complete) >= _FEW_CELLS and trials:
-        model = SizeAwareAccuracyPredictor(view.space, seed=0).fit(
-            [trial.cell or Cell() for trial in view.complete],
-            [trial.accuracy or 0.0 for trial in view.complete],
+        model = _model(
+            view.space,
+            tuple(trial.cell or Cell() for trial in view.complete),
+            tuple(trial.accuracy or 0.0 for trial in view.complete),
         )
         guess = model.estimate([trial.cell or Cell() for trial in trials])
         spread = np.zeros(len(trials)) if guess.std is None else guess.std
@@ -158,6 +162,26 @@ def expected_accuracies(
             error = float(np.std(values, ddof=1)) / len(values) ** 0.5
             found[row] = Expected(float(np.mean(values)), error)
     return tuple(found)
+
+
+@lru_cache(maxsize=2)
+def _model(
+    space: SearchSpace, cells: tuple[Cell, ...], accuracies: tuple[float, ...]
+) -> SizeAwareAccuracyPredictor:
+    return SizeAwareAccuracyPredictor(space, seed=0).fit(cells, accuracies)
+
+
+def believed_accuracies(view: StudyView, trials: Sequence[TrialRecord]) -> npt.NDArray[np.float64]:
+    """Return by which accuracies trials are to be ranked, ``(n,)``.
+
+    What is expected of them (:func:`expected_accuracies`); in the modes of the thesis, which takes
+    the best measured cell (Sec. 6.3), and where there are too few cells, what was measured.
+    """
+    values = [view.expected(trial) or 0.0 for trial in trials]
+    if view.settings.get("mode", "adaptive") == "adaptive":
+        expected = expected_accuracies(view, trials)
+        values = [v if e is None else e.mean for v, e in zip(values, expected)]
+    return np.array(values, dtype=np.float64)
 
 
 def _choice(view: StudyView, noise: float) -> float:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.study.excess import expected_accuracies
+from optuna_popnas.search import pareto_front
+from optuna_popnas.study.excess import believed_accuracies
 from optuna_popnas.study.front import front
 from optuna_popnas.study.records import TrialRecord
 from optuna_popnas.study.view import StudyLike
@@ -33,9 +34,11 @@ def select(
 
     Only trials of the Pareto front are chosen, that of the trials within the limits. Trials that
     break a constraint of the study take no part. The accuracies of a front are the luckiest ones
-    of many single trainings: see :func:`~optuna_popnas.study.expected_excess`. Where trials were
-    confirmed, the means of their fresh trainings are compared instead; in an adaptive search, the
-    accuracies that model and measurements together let expect.
+    of many single trainings: see :func:`~optuna_popnas.study.expected_excess`. So the front is
+    that of the accuracies which a model, taught with all trainings of the study, and the
+    measurement together let expect, from 20 trials on; in the modes of the thesis, of those
+    measured. Where trials of the measured front were confirmed, one of them is chosen, by the
+    mean of its fresh trainings.
 
     Args:
         study: A study, whatever sampler ran it, as long as it used ``space.suggest``.
@@ -80,17 +83,15 @@ def select(
         )
     for name, limit in (limits or {}).items():
         trials = _within(trials, name, limit)
-    candidates = front(trials)
-    confirmed = [trial for trial in candidates if trial.number in view.confirmed]
+    confirmed = [trial for trial in front(trials) if trial.number in view.confirmed]
     if confirmed and rule != "fastest":  # of some chosen by luck, those known without it
-        candidates = tuple(confirmed)
-    accuracy = np.array([view.expected(trial) for trial in candidates], dtype=np.float64)
-    if view.is_adaptive:
-        both = expected_accuracies(view, candidates)
-        accuracy = np.array([a if e is None else e.mean for a, e in zip(accuracy, both)])
+        trials = confirmed
+    accuracy = believed_accuracies(view, trials)
+    costs = np.array([trial.values[1:] for trial in trials if trial.values], dtype=np.float64)
+    rows = pareto_front(accuracy, costs)
+    candidates, accuracy, costs = [trials[row] for row in rows], accuracy[rows], costs[rows]
     if rule == "accuracy":
-        return candidates[int(np.argmax(accuracy))]
-    costs = np.array([trial.values[1:] for trial in candidates if trial.values], dtype=np.float64)
+        return candidates[0]
     if rule == "fastest":
         if costs.shape[1] == 0:
             raise ValueError(

@@ -100,10 +100,12 @@ def test_the_verdict_names_the_best_of_both_sides() -> None:
 
     def record(method: str, values: list[float]) -> results.Record:
         series = dict.fromkeys(("volume", "log_volume", "top5", "best"), values)
-        return results.Record(method=method, **line, **series)
+        return results.Record(method=method, chosen=values[20::5], **line, **series)
 
     slow, fast = np.linspace(0, 0.8, 31).tolist(), [0.9] * 31
     text = results.verdict([record("popnas", fast), record("tpe", slow), record("gp", [0.1] * 31)])
     assert "hypervolume popnas 0.9000 / tpe 0.8000 (reached at 0.02 of its cost)" in text
     text = results.verdict([record("popnas", slow), record("tpe", fast)])
     assert "hypervolume popnas 0.8000 / tpe 0.9000 (not reached)" in text
+    even = results.verdict([record("popnas", [0.8] * 21 + [0.9] * 10), record("tpe", fast)])
+    assert "chosen accuracy popnas 0.9000 / tpe 0.9000 (reached at 0.50 of its cost)" in even

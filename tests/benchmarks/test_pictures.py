@@ -63,6 +63,7 @@ def test_the_duel_counts_costs_as_shares_of_the_budget() -> None:
             count=np.round(100 * results.GRID).astype(int).tolist(),
             reached=never,
             log_reached=never,
+            chosen=values[20::5],
             **series,
             **numbers,
         )
@@ -72,7 +73,7 @@ def test_the_duel_counts_costs_as_shares_of_the_budget() -> None:
     # Grid point 20 is a quarter of the budget; PNAS has its final top five with 100 trainings.
     assert line.startswith("| `fashion8` | 0.900 / 0.800 (`pnas`) | 0.25 |")
     # Of the twelve costs from 20 trainings on, the other one is ahead at the first.
-    assert "| 1 of 12 | 4.0 |" in line
+    assert "| 1 of 12 | 0.9000 / 0.8000 (`pnas`) | 0.25 | 4.0 |" in line
     behind = [record("adaptive", [0.1] * 31), record("pnas", rising)]
     line = pictures.against_best({"fashion8": behind}).splitlines()[-1]
     assert "0.100 / 0.800 (`pnas`) | never" in line and "not reached" in line

@@ -7,7 +7,10 @@ import numpy as np
 import optuna
 import pytest
 
+from optuna_popnas import Cell
 from optuna_popnas import SearchSpace
+from optuna_popnas.study import view_study
+from optuna_popnas.study.excess import believed_accuracies
 from optuna_popnas.study.selection import knee
 from optuna_popnas.study.selection import select
 from optuna_popnas.study.selection import trade
@@ -168,3 +171,40 @@ def test_nothing_to_select_from() -> None:
     study = optuna.create_study(study_name="empty", directions=["maximize", "minimize"])
     with pytest.raises(ValueError, match="'empty' has none. Run the search first"):
         select(study)
+
+
+_SIZES = {"identity": 0, "3x3 conv": 1, "5x5 conv": 2}
+
+
+def _true(cell: Cell | None) -> float:
+    assert cell is not None
+    return 0.5 + 0.04 * sum(_SIZES[name] for _, a, _, b in cell for name in (a, b))
+
+
+def _noisy_study(seed: int) -> optuna.Study:
+    """A study of cells that are better the larger they are, measured with noise."""
+    rng = np.random.default_rng(seed)
+    space = SearchSpace(list(_SIZES), max_blocks=2)
+    sampler = optuna.samplers.RandomSampler(seed=seed)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        accuracy = _true(space.suggest(trial))
+        return accuracy + 0.15 * rng.normal(), accuracy
+
+    study.optimize(objective, n_trials=60)
+    return study
+
+
+def test_the_choice_is_what_is_expected_not_a_lucky_training() -> None:
+    chosen, lucky = [], []
+    for seed in range(10):
+        view = view_study(_noisy_study(seed))
+        best = max(view.complete, key=lambda trial: trial.accuracy or 0.0)
+        believed = believed_accuracies(view, view.complete)
+        assert select(view) == view.complete[int(np.argmax(believed))]
+        lucky.append(_true(best.cell))
+        chosen.append(_true(select(view).cell))
+        # The thesis takes the best measured one.
+        assert select(view._replace(settings={"mode": "popnas"})) == best
+    assert np.mean(chosen) > np.mean(lucky) + 0.02

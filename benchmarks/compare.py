@@ -53,7 +53,13 @@ def search(bench_name: str, method: str, seed: int) -> Record:
     warnings.simplefilter("ignore")
     table = bench.load(bench_name)
     directions = peers.DIRECTIONS.get(method, ("maximize", "minimize"))
-    trajectory = bench.run(table, peers.METHODS[method](table), seed=seed, directions=directions)
+    trajectory = bench.run(
+        table,
+        peers.METHODS[method](table),
+        seed=seed,
+        directions=directions,
+        early_stops=method == "adaptive",  # of what the bench has learning curves for
+    )
     return results.summarize(trajectory, method)
 
 

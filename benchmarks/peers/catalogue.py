@@ -33,7 +33,7 @@ def _ours(mode: str) -> Callable[[Bench], Factory]:
             return POPNASSampler(
                 space,
                 mode=mode,
-                **(_adaptive(bench) if mode == "adaptive" else {}),
+                **(adaptive_settings(bench) if mode == "adaptive" else {}),
                 max_children=64,
                 **({"max_exploration_children": 8} if mode == "popnas" else {}),
                 total_cells=bench.total_cells,
@@ -57,7 +57,7 @@ OWN_DATA = {
 }
 
 
-def _adaptive(bench: Bench) -> dict[str, float | Callable[..., Predictor]]:
+def adaptive_settings(bench: Bench) -> dict[str, float | Callable[..., Predictor]]:
     """Return the budget, and predictors that know of other data sets than the bench's alone."""
     data = OWN_DATA.get(bench.name)
     if data is None:

@@ -78,7 +78,11 @@ class _Knows(Predictor):
         return self
 
     def estimate(self, cells: Any) -> Prediction:
-        found = self._table.expected(list(cells))[self._column]
+        table = self._table
+        missing = (table.chance, table.front.seconds[-1])[
+            self._column
+        ]  # cells that nobody trained
+        found = np.nan_to_num(table.expected(list(cells))[self._column], nan=missing)
         return Prediction(found, np.full(len(found), 1e-3))
 
 

@@ -83,7 +83,7 @@ class RealBench(Bench):
         self.space = self.task.space
         self.epochs = self.task.epochs
         self.curve_epochs = tuple(epoch for epoch in tasks.CURVE if epoch <= self.epochs)
-        self.budget = bench.load(task).budget
+        self.budget = bench.load(task).budget / 2
         self.fresh = folder / f"real-{task}.csv"
         found = corpus_rows(task)
         self._unit = float(np.median([row.seconds / row.relative for row in found]))
@@ -129,9 +129,12 @@ class RealBench(Bench):
 def found(steps: Sequence[dict[str, Any]], spent: float) -> tuple[list[Cell], list[Cell]]:
     """Return the measured front, and the cells that measured best, best first, at a cost."""
     until = [step for step in steps if step["spent"] <= spent and not step["stopped"]]
-    cells = [Cell.parse(step["cell"]) for step in until]
-    accuracy = np.array([step["accuracy"] for step in until])
-    seconds = np.array([step["seconds"] for step in until])
+    values: dict[Cell, list[tuple[float, float]]] = {}  # several of a cell that was trained again
+    for step in until:
+        cell = Cell.parse(step["cell"])
+        values.setdefault(cell, []).append((step["accuracy"], step["seconds"]))
+    cells = list(values)
+    accuracy, seconds = np.array([np.mean(found, axis=0) for found in values.values()]).T
     front = [cells[i] for i in pareto_front(accuracy, seconds)]
     top = [cells[i] for i in np.argsort(-accuracy, kind="stable")[:_TOP]]
     return front, top
@@ -185,7 +188,7 @@ def run_missing(table: RealBench, path: Path, methods: Sequence[str], seeds: int
                 print(f"{method} seed {seed}: {len(one['steps'])} trainings", file=sys.stderr)
         for one in read(path):
             for share in SHARES:
-                front, top = found(one["steps"], share * one["budget"])
+                front, top = found(one["steps"], share * table.budget)
                 table.judge([*front, *top])
 
 
@@ -203,7 +206,7 @@ def table_of(table: RealBench, path: Path) -> str:
             continue
         series: dict[str, list[list[float]]] = {"line": [], "log": [], "best": [], "top": []}
         for one in own:
-            parts = [found(one["steps"], share * one["budget"]) for share in SHARES]
+            parts = [found(one["steps"], share * table.budget) for share in SHARES]
             fronts = [table.expected(front) for front, _ in parts]
             tops = [table.expected(top)[0] for _, top in parts]
             series["line"].append([table.volume(*front) for front in fronts])
@@ -214,7 +217,7 @@ def table_of(table: RealBench, path: Path) -> str:
             "; ".join(_interval([seed[i] for seed in values]) for i in range(len(SHARES)))
             for values in series.values()
         ]
-        count = np.mean([len(one["steps"]) for one in own])
+        count = np.mean([sum(s["spent"] <= table.budget for s in one["steps"]) for one in own])
         lines.append(f"| {method} | {len(own)} | {count:.0f} | " + " | ".join(columns) + " |")
     return "\n".join(lines)
 

@@ -17,10 +17,12 @@ from bench.base import Evaluation
 from optuna_popnas import Cell
 from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
+from optuna_popnas.sampler.facts import repeat_of
 
 
 #: A search that only asks for cells it has seen has nothing left to say.
 MAX_REPEATS = 500
+_OTHER_SEED = 1_000_003
 #: Tells after an epoch whether to end a training: ``(epoch, accuracy, seconds so far) -> bool``.
 Stop = Callable[[int, float, float], bool]
 
@@ -62,26 +64,37 @@ class Trajectory:
     spent: float = 0.0
     repeats: int = 0
     planning: float = 0.0
-    _known: dict[Cell, tuple[float, float] | None] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[Cell, int], tuple[float, float] | None] = field(
+        default_factory=dict, repr=False
+    )
 
-    def train(self, cell: Cell, stop: Stop | None = None) -> tuple[float, float] | None:
+    def train(
+        self, cell: Cell, stop: Stop | None = None, again: int = 0
+    ) -> tuple[float, float] | None:
         """Return accuracy and seconds of a cell, spending its seconds if it is new.
 
         Returns None for a cell that the bench does not have, or whose training was ended.
+
+        Args:
+            cell: The cell.
+            stop: Whether to end its training.
+            again: How often it was trained before, where another training of a known cell is
+                wanted, with another seed and at its cost.
         """
         cell = cell.canonical(self.bench.space.operators)
-        if cell in self._known:
+        key = cell, again
+        if key in self._known:
             self.repeats += 1
-            return self._known[cell]
-        found = self.bench.evaluate(cell, self.seed)
+            return self._known[key]
+        found = self.bench.evaluate(cell, self.seed + _OTHER_SEED * again)
         if found is None:
-            self._known[cell] = None
+            self._known[key] = None
             return None
         step = self._step(cell, found, stop)
         self.spent = step.spent
         self.steps.append(step)
-        self._known[cell] = None if step.stopped else (step.accuracy, step.seconds)
-        return self._known[cell]
+        self._known[key] = None if step.stopped else (step.accuracy, step.seconds)
+        return self._known[key]
 
     def _step(self, cell: Cell, found: Evaluation, stop: Stop | None) -> Step:
         for epoch, accuracy in zip(self.bench.curve_epochs, found.curve):
@@ -93,7 +106,10 @@ class Trajectory:
         return Step(cell, self.spent + found.seconds, found.accuracy, found.seconds)
 
     def values(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Return arrays of the trainings: spent, measured and expected accuracy and seconds."""
+        """Return arrays of the trainings: spent, measured and expected accuracy and seconds.
+
+        Of a cell that was trained several times every training is there.
+        """
         steps = [step for step in self.steps if not step.stopped]
         accuracy, seconds = self.bench.expected([step.cell for step in steps])
         return {
@@ -135,7 +151,8 @@ def run(
         nonlocal in_a_row
         cell = space.suggest(trial)
         before = len(trajectory.steps)
-        values = trajectory.train(cell, _stop(space, trial, bench) if early_stops else None)
+        stop = _stop(space, trial, bench) if early_stops else None
+        values = trajectory.train(cell, stop, repeat_of(trial))
         in_a_row = 0 if len(trajectory.steps) > before else in_a_row + 1
         full = max_trainings is not None and len(trajectory.steps) >= max_trainings
         if trajectory.spent >= budget or in_a_row > MAX_REPEATS or full:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optuna_popnas.predictors import AccuracyPredictor
 from optuna_popnas.predictors import SizeAwareAccuracyPredictor
 from optuna_popnas.search import pareto_front
 from optuna_popnas.space import Cell
@@ -115,10 +114,10 @@ def accuracy_noise(view: StudyView) -> float | None:
     if several:
         squares = sum(float(np.var(values)) * len(values) for values in several)
         return float(np.sqrt(squares / sum(len(values) - 1 for values in several)))
-    if len(view.complete) >= _FEW_CELLS:
-        cells = [trial.cell or Cell() for trial in view.complete]
+    model = _model(view)
+    if model is not None:
         accuracy = np.array([trial.accuracy for trial in view.complete], dtype=np.float64)
-        model = AccuracyPredictor(view.space, seed=0).fit(cells, accuracy)
+        cells = [trial.cell or Cell() for trial in view.complete]
         return float(np.std(accuracy - model.predict(cells)))
     steps: list[float] = []
     for trial in view.complete:
@@ -147,12 +146,8 @@ def expected_accuracies(
     None where there are too few cells for a model.
     """
     found: list[Expected | None] = [None] * len(trials)
-    if len(view.complete) >= _FEW_CELLS and trials:
-        model = _model(
-            view.space,
-            tuple(trial.cell or Cell() for trial in view.complete),
-            tuple(trial.accuracy or 0.0 for trial in view.complete),
-        )
+    model = _model(view)
+    if model is not None and trials:
         guess = model.estimate([trial.cell or Cell() for trial in trials])
         spread = np.zeros(len(trials)) if guess.std is None else guess.std
         found = [Expected(float(m), float(s)) for m, s in zip(guess.mean, spread)]
@@ -164,8 +159,17 @@ def expected_accuracies(
     return tuple(found)
 
 
+def _model(view: StudyView) -> SizeAwareAccuracyPredictor | None:
+    """Return a model that has learnt from all trials; None where there are too few."""
+    done = view.complete
+    if len(done) < _FEW_CELLS:
+        return None
+    cells = tuple(trial.cell or Cell() for trial in done)
+    return _fitted(view.space, cells, tuple(trial.accuracy or 0.0 for trial in done))
+
+
 @lru_cache(maxsize=2)
-def _model(
+def _fitted(
     space: SearchSpace, cells: tuple[Cell, ...], accuracies: tuple[float, ...]
 ) -> SizeAwareAccuracyPredictor:
     return SizeAwareAccuracyPredictor(space, seed=0).fit(cells, accuracies)

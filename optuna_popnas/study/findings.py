@@ -232,8 +232,8 @@ def _calibration(view: StudyView) -> str:
     if found is None:
         return ""
     return (
-        f"{found.within:.0%} of {found.cells} cells came out within one deviation of what was "
-        "predicted before their training; 68% would be perfect."
+        f"{found.within:.0%} of {found.cells} cells came out within one deviation (the model's "
+        "and that of a single training) of what was predicted before; 68% would be perfect."
     )
 
 

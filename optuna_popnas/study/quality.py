@@ -8,6 +8,7 @@ import numpy as np
 
 from optuna_popnas.search import prediction_quality
 from optuna_popnas.search import PredictionQuality
+from optuna_popnas.study.excess import accuracy_noise
 from optuna_popnas.study.view import StudyView
 
 
@@ -48,8 +49,8 @@ class Calibration(NamedTuple):
 
     Attributes:
         cells: Cells that were predicted with a deviation and trained.
-        within: Share of them that came out within one deviation of the prediction; .68 of
-            normal errors.
+        within: Share of them that came out within one deviation of the prediction, to which a
+            single training's noise adds; .68 of normal errors.
     """
 
     cells: int
@@ -64,8 +65,9 @@ def calibration(view: StudyView) -> Calibration | None:
         for item in plan.cells
         if item.accuracy is not None and item.accuracy_std and item.role != "repeat"
     }
+    noise = accuracy_noise(view) or 0.0 if planned else 0.0
     hits = [
-        abs(trial.accuracy - item.accuracy) <= item.accuracy_std
+        abs(trial.accuracy - item.accuracy) <= np.hypot(item.accuracy_std, noise)
         for trial in view.complete
         if trial.cell is not None
         and trial.accuracy is not None

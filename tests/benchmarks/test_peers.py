@@ -73,7 +73,10 @@ def test_every_method_searches_a_bench(method: str) -> None:
     )
     assert first.steps == again.steps
     cells = [step.cell for step in first.steps]
-    assert len(set(cells)) == len(cells) > 10
+    assert len(set(cells)) > 10
+    # Whoever trains a cell a second time pays for it, and measures something else.
+    assert len(set(cells)) == len(cells) or method == "adaptive"
+    assert len({step.seconds for step in first.steps}) == len(cells)
 
 
 def test_what_is_kept_of_a_search_is_read_again(tmp_path) -> None:

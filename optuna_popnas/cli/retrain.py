@@ -77,7 +77,8 @@ def run(
             the end.
         top: Train so many of the study's most accurate cells to the end, each into a folder of
             its own, and print the thesis's Table 6.5 of them.
-        hours: Take the most epochs that this time allows, estimated from a few steps.
+        hours: Take the most epochs that this time allows, estimated from a few steps; what was
+            begun in the folder keeps its epochs.
         output: Folder of the model.
         all_images: Train on validation images too.
         restart: Begin again, whatever checkpoint is in the folder.
@@ -94,6 +95,11 @@ def run(
         optuna-popnas retrain --trial 312 --epochs 62 -o model
         optuna-popnas retrain --candidates 5 --hours 2
     """
+    for name, number in (("candidates", candidates), ("top", top)):
+        if number < 1:
+            raise ConfigError(f"`--{name}` must be at least 1, but got {number}.")
+    if top > 1 and candidates > 1:
+        raise ConfigError("`--top` and `--candidates` must not both be given. Choose one.")
     found = load_study(storage, study) if cell is None else None
     chosen = choose_cell(found, select=select, trial=trial, cell=cell, limits=limits)
     settings = final_settings(found, flags, seed=seed)
@@ -102,16 +108,18 @@ def run(
     from optuna_popnas.objective.final import candidate_cells
     from optuna_popnas.training.candidates import affordable_epochs
 
-    if top > 1 and candidates > 1:
-        raise ConfigError("`--top` and `--candidates` must not both be given. Choose one.")
     count = max(top, candidates)
     cells = [chosen] if found is None else candidate_cells(found, chosen, count)
     data = load_data(settings)
     options = {**_built(settings), "device": device}
     if hours is not None:
-        epochs = affordable_epochs(
-            chosen, data, 3600 * hours / top, candidates=candidates, **options
-        )
+        folder = None if restart else Path(output, "top1") if top > 1 else output
+        try:
+            epochs = affordable_epochs(
+                chosen, data, hours / top, candidates=candidates, folder=folder, **options
+            )
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         options["training"] = replace(options["training"], epochs=epochs)
     print(f"Training: {options['training'].describe()}", file=sys.stderr)
     options |= {"seed": seed, "parameters": parameters, "all_images": all_images}
@@ -215,6 +223,7 @@ def choose_cell(
     if trial is not None:
         return find_cell(study, str(trial))
     from optuna_popnas.study import select as select_trial
+    from optuna_popnas.study import view_study
     from optuna_popnas.study.selection import trade
 
     try:
@@ -225,7 +234,11 @@ def choose_cell(
         raise ConfigError(f"Trial {chosen.number} has no cell.")
     seconds = "" if chosen.seconds is None else f", {chosen.seconds:.3g} s"
     best = select_trial(study)
+    highest = view_study(study).front[0]
     words = "" if chosen == best else f" ({trade(chosen, best)} than trial {best.number})"
+    if chosen == best and limits is None and (highest.accuracy or 0.0) > (best.accuracy or 0.0):
+        words = f" (more is to be expected of it than of trial {highest.number}, "
+        words += f"whose one training had {highest.accuracy:.4f})"
     print(
         f"Trial {chosen.number}: accuracy {chosen.accuracy:.4f}{seconds}{words}: {chosen.cell}",
         file=sys.stderr,

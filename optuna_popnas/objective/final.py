@@ -53,7 +53,7 @@ def retrain(
         candidates: How many of a study's cells, the selected one and the most accurate others,
             are trained for an eighth of the epochs before the best of them is trained to the end.
         hours: Wall time; the epochs become the most that it has time for, estimated from a few
-            steps.
+            steps. What was begun in the folder keeps its epochs.
         network: Settings of the network, instead of those of the search.
         training: Settings of the final training, instead of those of the search.
         options: ``machine``, ``parameters`` (smallest, largest), ``folder``, ``resume``, ``seed``,
@@ -85,12 +85,13 @@ def retrain(
         epochs = affordable_epochs(
             cells[0],
             data,
-            3600 * hours,
+            hours,
             candidates=len(cells),
             network=network,
             training=training,
             machine=options.get("machine"),
             device=options.get("device"),
+            folder=options.get("folder") if options.get("resume", True) else None,
         )
         training = replace(training, epochs=epochs)
     _logger.info(f"Training: {training.describe()}.")

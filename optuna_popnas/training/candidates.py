@@ -19,9 +19,12 @@ import torch
 
 from optuna_popnas.networks.config import NetworkConfig
 from optuna_popnas.space.cell import Cell
+from optuna_popnas.training.checkpoint import read_tensors
 from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
+from optuna_popnas.training.device import resolve_device
+from optuna_popnas.training.loop import Training
 from optuna_popnas.training.model import load_model
 from optuna_popnas.training.model import TrainedModel
 from optuna_popnas.training.resuming import CHECKPOINT
@@ -29,6 +32,7 @@ from optuna_popnas.training.retraining import final_training
 from optuna_popnas.training.retraining import retrain
 from optuna_popnas.training.retraining import RetrainEpoch
 from optuna_popnas.training.schedule import period_ends
+from optuna_popnas.training.threads import with_threads
 from optuna_popnas.training.trainer import start_training
 
 
@@ -130,37 +134,46 @@ def _with_candidates(
 def affordable_epochs(
     cell: Cell,
     data: ImageData,
-    seconds: float,
+    hours: float,
     *,
     candidates: int = 1,
     network: NetworkConfig | None = None,
     training: TrainingConfig | None = None,
     machine: MachineConfig | None = None,
     device: str | torch.device | None = None,
+    folder: str | Path | None = None,
 ) -> int:
     """Return the most epochs, at the end of a period, that a final training has time for.
 
-    A few steps and one validation are timed.
+    A few steps and one validation are timed, with as many threads as the training will have.
 
     Args:
         cell: The cell.
         data: Images.
-        seconds: Wall seconds there are.
+        hours: Wall time.
         candidates: How many cells are compared before.
         network: How the network is made.
         training: How it is trained; its epochs are the most there will be.
         machine: What it is trained with.
         device: Where.
+        folder: Of a training that goes on: what was begun there keeps its epochs.
+
+    Raises:
+        ValueError: ``hours`` is not positive.
     """
+    if not hours > 0:
+        raise ValueError(f"`hours` must be greater than 0, but got {hours:g}.")
+    begun = None if folder is None else _begun_epochs(Path(folder))
+    if begun is not None:
+        return begun
     training = training or final_training()
-    run = start_training(
-        cell,
-        data,
-        network or NetworkConfig(),
-        training,
-        machine=machine or training.machine or MachineConfig(threads=None),
-        device=device,
-    )
+
+    def start(machine: MachineConfig) -> Training:
+        config = network or NetworkConfig()
+        return start_training(cell, data, config, training, machine=machine, device=device)
+
+    machine = machine or training.machine or MachineConfig(threads=None)
+    run = start(with_threads(machine, resolve_device(device), start))
     begin = time.perf_counter()
     run.probe(_STEPS)
     step = (time.perf_counter() - begin) / min(_STEPS, run.steps)
@@ -173,6 +186,14 @@ def affordable_epochs(
         for end in ends
         if end <= training.epochs
         and epoch * (end + (candidates - 1) * brief_epochs(replace(training, epochs=end)))
-        <= _PLANNED * seconds
+        <= _PLANNED * 3600 * hours
     ]
     return max([*found, min(ends[0], training.epochs)])
+
+
+def _begun_epochs(folder: Path) -> int | None:
+    """Return the epochs of the training that was begun in a folder, None if there is none."""
+    for path in (folder / CHECKPOINT, folder / "candidates" / "1" / CHECKPOINT):
+        if path.exists():
+            return int(read_tensors(path, what="Checkpoint")[1]["training"]["epochs"])
+    return None

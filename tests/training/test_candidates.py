@@ -78,19 +78,33 @@ def test_candidates_need_validation_images(data: ImageData) -> None:
 
 
 def test_epochs_for_a_time(data: ImageData) -> None:
-    def epochs(seconds: float, candidates: int = 1) -> int:
+    def epochs(hours: float, candidates: int = 1) -> int:
         training = replace(final_training(), flip=False)
         return affordable_epochs(
             CELLS[0],
             data,
-            seconds,
+            hours,
             candidates=candidates,
             network=NETWORK,
             training=training,
             machine=MachineConfig(threads=1),
         )
 
-    assert epochs(0.0) == 2  # the least there is
+    assert epochs(1e-9) == 2  # the least there is
     assert epochs(1e9) == 254
     assert epochs(1e9, candidates=5) == 254
-    assert epochs(3.0) in (2, 6, 14, 30, 62, 126, 254)
+    assert epochs(1e-3) in (2, 6, 14, 30, 62, 126, 254)
+    with pytest.raises(ValueError, match="`hours` must be greater than 0, but got 0"):
+        epochs(0.0)
+
+
+def test_what_was_begun_keeps_its_epochs(data: ImageData, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"network": NETWORK, "machine": MachineConfig(threads=1)}
+    retrain(CELLS[0], data, training=TRAINING, folder=tmp_path, until=1, **options)
+    plan = {**options, "training": replace(final_training(), flip=False)}
+    assert affordable_epochs(CELLS[0], data, 1e9, **plan) == 254
+    assert affordable_epochs(CELLS[0], data, 1e9, folder=tmp_path, **plan) == 14
+    own = tmp_path / "candidates" / "1"
+    own.mkdir(parents=True)
+    (tmp_path / "checkpoint.safetensors").rename(own / "checkpoint.safetensors")
+    assert affordable_epochs(CELLS[0], data, 1e9, folder=tmp_path, **plan) == 14

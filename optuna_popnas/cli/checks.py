@@ -37,7 +37,6 @@ def run(*, storage: str | None = None, json: bool = False) -> int:
 
     Args:
         storage: A storage to look into; ``$POPNAS_STORAGE``, or sqlite:///popnas.db, if left out.
-        json: Print JSON for scripts.
 
     Examples:
         optuna-popnas checks

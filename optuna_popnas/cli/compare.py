@@ -31,7 +31,6 @@ def run(
             has several studies.
         output: Draw the most accurate cells side by side into this SVG file.
         markdown: Print Markdown.
-        json: Print JSON for scripts.
         storage: Storage of the named studies: ``sqlite:///FILE``, ``postgresql://...``,
             ``mysql://...``, ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
             sqlite:///popnas.db, if left out.

@@ -26,11 +26,6 @@ def run(
         seeds: Fresh trainings of each cell.
         cells: Only so many cells, the most accurate ones.
         device: Such as cpu or cuda; the fastest one if left out.
-        json: Print JSON for scripts.
-        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
-            sqlite:///popnas.db.
-        study: Name of the study; not needed where there is only one.
 
     Examples:
         optuna-popnas confirm --seeds 3

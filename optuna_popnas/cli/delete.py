@@ -20,10 +20,6 @@ def run(*, study: str | None = None, storage: str | None = None, yes: bool = Fal
     and stay.
 
     Args:
-        study: Name of the study; not needed where there is only one.
-        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
-            sqlite:///popnas.db.
         yes: Do not ask.
 
     Examples:

@@ -39,10 +39,6 @@ def run(
         normal_cells: Normal cells per motif (N).
         filters: Filters of the first cells (F).
         image_size: Pixels, written into the cells of the network.
-        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
-            sqlite:///popnas.db.
-        study: Name of the study; not needed where there is only one.
 
     Examples:
         optuna-popnas draw -o cell.svg

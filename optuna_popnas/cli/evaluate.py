@@ -40,7 +40,6 @@ def run(
             data it was trained on if left out.
         model: The folder that retrain wrote.
         device: Such as cpu or cuda; the fastest one if left out.
-        json: Print JSON for scripts.
 
     Examples:
         optuna-popnas evaluate new-photos/ --model model

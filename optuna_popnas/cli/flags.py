@@ -29,6 +29,14 @@ Values = dict[str, dict[str, Any]]
 ALIASES = {"--study": "study.name", "--data": "data.source", "-o": "output"}
 #: Flags that may stand without a value -> the value that they have then, and what is one.
 OPTIONAL = {"ray": ("any", re.compile(r"any|auto|local|.*:\d+"))}
+#: Help on the keywords that most commands have.
+SHARED = {
+    "storage": "Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``, "
+    "``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or "
+    "sqlite:///popnas.db.",
+    "study": "Name of the study; not needed where there is only one.",
+    "json": "Print JSON for scripts.",
+}
 #: Sections whose settings are flags in their full form only, as others have the same names.
 DOTTED = ("lstm", "catboost")
 
@@ -103,6 +111,8 @@ class CommandParser:
         self._parser.add_function_arguments(
             function, as_group=False, skip={*self.positional, "flags", "words"}
         )
+        for action in self._actions():
+            action.help = action.help or SHARED.get(action.dest)
         self._own = {action.dest for action in self._actions()}
         self._shown = (self._own | set(common)) - set(hidden)
         self._hidden = set(hidden)

@@ -31,7 +31,6 @@ def run(
         model: The folder that retrain wrote.
         top: The most likely so many classes of each image.
         device: Such as cpu or cuda; the fastest one if left out.
-        json: Print JSON for scripts.
 
     Examples:
         optuna-popnas predict cat.jpg dog.jpg --model model

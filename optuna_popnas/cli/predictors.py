@@ -24,11 +24,6 @@ def run(
     Args:
         output: Write the correlations of the time features (Fig. 5.2) as an HTML page.
         markdown: Print Markdown.
-        json: Print JSON for scripts.
-        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``; ``$POPNAS_STORAGE``, or
-            sqlite:///popnas.db, if left out.
-        study: Name of the study; not needed where there is only one.
 
     Examples:
         optuna-popnas predictors -o features.html

@@ -53,7 +53,6 @@ def run(config: str | None = None, /, *, timed: int = 8, json: bool = False, fla
     Args:
         config: Settings, a TOML file.
         timed: Cells to time for a moment; 0: none.
-        json: Print JSON for scripts.
 
     Examples:
         optuna-popnas profile examples/digits.toml --max-blocks 4

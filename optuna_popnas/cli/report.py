@@ -14,10 +14,6 @@ def run(
 
     Args:
         output: The HTML file.
-        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
-            sqlite:///popnas.db.
-        study: Name of the study; not needed where there is only one.
 
     Examples:
         optuna-popnas report -o report.html

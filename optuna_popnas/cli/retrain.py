@@ -85,10 +85,6 @@ def run(
         device: Such as cpu or cuda; the fastest one if left out.
         seed: Seed of the training.
         json: Print the model's card as JSON.
-        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
-            sqlite:///popnas.db.
-        study: Name of the study; not needed where there is only one.
 
     Examples:
         optuna-popnas retrain -o model
@@ -233,9 +229,9 @@ def choose_cell(
     if chosen.cell is None:
         raise ConfigError(f"Trial {chosen.number} has no cell.")
     seconds = "" if chosen.seconds is None else f", {chosen.seconds:.3g} s"
-    best = select_trial(study)
-    highest = view_study(study).front[0]
-    words = "" if chosen == best else f" ({trade(chosen, best)} than trial {best.number})"
+    view = view_study(study)
+    best, highest = select_trial(view), view.front[0]
+    words = "" if chosen == best else f" ({trade(view, chosen, best)} than trial {best.number})"
     if chosen == best and limits is None and (highest.accuracy or 0.0) > (best.accuracy or 0.0):
         words = f" (more is to be expected of it than of trial {highest.number}, "
         words += f"whose one training had {highest.accuracy:.4f})"

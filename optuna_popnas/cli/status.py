@@ -23,12 +23,7 @@ def run(
     """Say how far a search is: level, workers, time left, front.
 
     Args:
-        storage: Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``,
-            ``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or
-            sqlite:///popnas.db.
-        study: Name of the study; not needed where there is only one.
         front: Lines of the front to print.
-        json: Print JSON for scripts.
 
     Examples:
         optuna-popnas status --storage sqlite:///popnas.db

@@ -89,13 +89,24 @@ def level_table(summary: SearchSummary) -> str:
                 level_name(row.level),
                 "" if row.candidates is None else f"{row.candidates:,}",
                 f"{row.trained} of {row.planned}" if row.planned else str(row.trained),
+                str(row.stopped or ""),
                 "" if row.best_accuracy is None else f"{row.best_accuracy:.4f}",
                 "" if row.seconds is None else f"{row.seconds[0]:.3g} - {row.seconds[1]:.3g}",
                 *rhos,
                 row.message or "",
             )
         )
-    head = ("level", "candidates", "trained", "best", "seconds", "rho acc.", "rho time", "")
+    head = (
+        "level",
+        "candidates",
+        "trained",
+        "ended early",
+        "best",
+        "seconds",
+        "rho acc.",
+        "rho time",
+        "",
+    )
     return table(head, rows)
 
 

@@ -150,7 +150,7 @@ def _choice(view: StudyView) -> str:
             f" Expect {expected.mean:.3f} +- {expected.deviation:.3f} when it is trained again."
         )
     if bargain != best:
-        text += f" The bargain is trial {bargain.number}: {trade(bargain, best)}."
+        text += f" The bargain is trial {bargain.number}: {trade(view, bargain, best)}."
     return text
 
 

@@ -13,6 +13,7 @@ from optuna_popnas.study.excess import believed_accuracies
 from optuna_popnas.study.front import front
 from optuna_popnas.study.records import TrialRecord
 from optuna_popnas.study.view import StudyLike
+from optuna_popnas.study.view import StudyView
 from optuna_popnas.study.view import view_study
 
 
@@ -124,13 +125,15 @@ def knee(accuracy: npt.NDArray[np.float64], costs: npt.NDArray[np.float64]) -> i
     return int(best[np.argmax(accuracy[best])])
 
 
-def trade(trial: TrialRecord, best: TrialRecord) -> str:
+def trade(view: StudyView, trial: TrialRecord, best: TrialRecord) -> str:
     """Return what a trial gives up against another and what it gains, in words.
+
+    Accuracies are those by which :func:`select` ranks.
 
     Example:
         ``"1.2 points less accuracy, half the time"``
     """
-    points = 100 * ((best.accuracy or 0.0) - (trial.accuracy or 0.0))
+    points = -100 * float(np.diff(believed_accuracies(view, [best, trial]))[0])
     words = "the same accuracy" if abs(points) < 0.05 else f"{abs(points):.1f} points "
     if abs(points) >= 0.05:
         words += "less accuracy" if points > 0 else "more accuracy"

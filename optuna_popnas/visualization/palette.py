@@ -31,6 +31,7 @@ _LEVEL_SYMBOLS = ("x", "circle", "square", "diamond", "triangle-up", "cross", "s
 #: Why a cell was trained -> (colour, mark, words).
 ROLES = {
     "front": (BLUE, "circle", "front"),
+    "accurate": (VERMILION, "star", "most accurate"),
     "exploration": (ORANGE, "diamond", "exploration"),
     "reserve": (PURPLE, "triangle-up", "reserve"),
     "pilot": (GREY, "cross", "pilot"),

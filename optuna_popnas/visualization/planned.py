@@ -6,6 +6,7 @@ from typing import NamedTuple, TYPE_CHECKING
 
 import plotly.graph_objects as go
 
+from optuna_popnas.space import Cell
 from optuna_popnas.study.view import level_of
 from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import StudyView
@@ -28,18 +29,18 @@ _NO_PLAN = (
 
 
 class EstimatesInfo(NamedTuple):
-    """What a level could have been, and what was chosen.
+    """What a level, or the waves of an adaptive search, could have been, and what was chosen.
 
     Attributes:
-        level: Blocks per cell; None if nothing was planned with predictions.
-        candidates: Number of cells that were judged.
+        part: Such as ``"Level 3"`` or ``"8 waves"``; empty if nothing was planned so far.
+        candidates: Number of cells that were judged, in the last wave.
         over_limit: Of those, how many were over the time limit or another limit.
         sample: Up to 300 of the estimates: (accuracy, seconds).
         chosen: The cells of the plan with their predictions.
         time_limit: Seconds, or None.
     """
 
-    level: int | None
+    part: str
     candidates: int
     over_limit: int
     sample: tuple[tuple[float, float], ...]
@@ -48,50 +49,53 @@ class EstimatesInfo(NamedTuple):
 
 
 class PredictedFrontInfo(NamedTuple):
-    """Predicted and measured cells of one level.
+    """Predicted and measured cells of one level, or of all waves of an adaptive search.
 
     Attributes:
-        level: Blocks per cell; None if nothing was planned with predictions.
+        part: Such as ``"Level 3"`` or ``"8 waves"``; empty if nothing was planned so far.
         cells: (planned cell, measured accuracy, measured seconds) in order of planning; the
             measurements are None where the training has not finished.
     """
 
-    level: int | None
+    part: str
     cells: tuple[tuple[PlannedCell, float | None, float | None], ...]
 
 
-def _predicted_plans(view: StudyView) -> dict[int, Plan]:
-    """Return the last plan with predictions of each level."""
-    return {
-        plan.level: plan
-        for plan in view.plans
-        if any(planned.accuracy is not None for planned in plan.cells)
-    }
-
-
-def _choose_plan(view: StudyView, level: int | None) -> Plan | None:
-    plans = _predicted_plans(view)
-    if level is not None:
-        return plans.get(level)
-    trained = [b for b in plans if any(level_of(trial) == b for trial in view.complete)]
-    return plans[max(trained or plans)] if plans else None
+def _planned_part(
+    view: StudyView, level: int | None
+) -> tuple[str, Plan, list[PlannedCell]] | None:
+    """Return the name of what was planned, its last plan, and its cells with predictions."""
+    plans = [plan for plan in view.plans if any(cell.accuracy is not None for cell in plan.cells)]
+    if not plans:
+        return None
+    if not view.is_adaptive:
+        by_level = {plan.level: plan for plan in plans}
+        trained = [b for b in by_level if any(level_of(trial) == b for trial in view.complete)]
+        last = by_level.get(max(trained or by_level) if level is None else level)
+        plans = [] if last is None else [last]
+    cells: dict[Cell, PlannedCell] = {}
+    for plan in plans:
+        for planned in plan.cells:
+            asked = level is None or len(planned.cell) == level
+            if asked and planned.accuracy is not None and planned.role != "repeat":
+                cells.setdefault(planned.cell.canonical(), planned)
+    if not cells:
+        return None
+    many = view.is_adaptive and level is None
+    name = f"{len(plans)} waves" if many else f"Level {level or plans[-1].level}"
+    return name, plans[-1], list(cells.values())
 
 
 def _get_estimates_info(study: StudyLike, level: int | None = None) -> EstimatesInfo:
     view = view_study(study)
-    plan = _choose_plan(view, level)
+    found = _planned_part(view, level)
     limit = view.settings.get("time_limit")
-    if plan is None:
-        return EstimatesInfo(None, 0, 0, (), (), limit)
+    if found is None:
+        return EstimatesInfo("", 0, 0, (), (), limit)
+    part, plan, cells = found
     sample = tuple((row[0], row[1]) for row in plan.report.sample if len(row) > 1)
-    return EstimatesInfo(
-        plan.level,
-        plan.report.candidates or 0,
-        plan.report.over_limit or 0,
-        sample,
-        tuple(planned for planned in plan.cells if planned.accuracy is not None),
-        limit,
-    )
+    candidates, over = plan.report.candidates or 0, plan.report.over_limit or 0
+    return EstimatesInfo(part, candidates, over, sample, tuple(cells), limit)
 
 
 def plot_estimates(study: StudyLike, level: int | None = None) -> go.Figure:
@@ -99,24 +103,28 @@ def plot_estimates(study: StudyLike, level: int | None = None) -> go.Figure:
 
     Args:
         study: A study of :class:`~optuna_popnas.POPNASSampler`.
-        level: Blocks per cell; the last level with finished cells if left out.
+        level: Blocks per cell. Left out: the last level with finished cells; in an adaptive
+            search all cells of all waves.
     """
     return _draw_estimates(_get_estimates_info(study, level))
 
 
 def _draw_estimates(info: EstimatesInfo) -> go.Figure:
-    if info.level is None:
+    if not info.part:
         return empty_figure("Candidates", _NO_PLAN)
     if not any(planned.seconds is not None for planned in info.chosen):
         return empty_figure(
-            f"Candidates of {info.level} blocks",
+            f"Candidates, {info.part.lower()}",
             "This search predicts no training times (PNAS): its cells are the most accurate ones.",
         )
     over = f"; {info.over_limit:,} were over a limit" if info.over_limit else ""
-    figure = new_figure(
-        f"Level {info.level}: {len(info.chosen)} of {info.candidates:,} candidates chosen",
-        f"predictions; grey: a sample of all candidates{over}",
-    )
+    grey = "; grey: a sample of all candidates" if info.sample else ""
+    chosen = f"{len(info.chosen)} of {info.candidates:,} candidates chosen"
+    if "wave" in info.part:
+        chosen = (
+            f"{len(info.chosen)} cells chosen, from {info.candidates:,} candidates in the last"
+        )
+    figure = new_figure(f"{info.part}: {chosen}", f"predictions{grey}{over}")
     figure.add_scatter(
         x=[seconds for _, seconds in info.sample],
         y=[accuracy for accuracy, _ in info.sample],
@@ -150,21 +158,16 @@ def _draw_estimates(info: EstimatesInfo) -> go.Figure:
 
 def _get_predicted_front_info(study: StudyLike, level: int | None = None) -> PredictedFrontInfo:
     view = view_study(study)
-    plan = _choose_plan(view, level)
-    if plan is None:
-        return PredictedFrontInfo(None, ())
-    measured = {
-        trial.cell.canonical(): trial
-        for trial in view.complete
-        if trial.cell is not None and len(trial.cell) == plan.level
-    }
+    found = _planned_part(view, level)
+    if found is None:
+        return PredictedFrontInfo("", ())
+    trials = {t.cell.canonical(): t for t in reversed(view.complete) if t.cell is not None}
     rows = []
-    for planned in plan.cells:
-        trial = measured.get(planned.cell.canonical())
-        if planned.accuracy is not None:
-            pair = (None, None) if trial is None else (trial.accuracy, trial.seconds)
-            rows.append((planned, *pair))
-    return PredictedFrontInfo(plan.level, tuple(rows))
+    for planned in found[2]:
+        trial = trials.get(planned.cell.canonical())
+        pair = (None, None) if trial is None else (trial.accuracy, trial.seconds)
+        rows.append((planned, *pair))
+    return PredictedFrontInfo(found[0], tuple(rows))
 
 
 def plot_predicted_front(study: StudyLike, level: int | None = None) -> go.Figure:
@@ -172,22 +175,23 @@ def plot_predicted_front(study: StudyLike, level: int | None = None) -> go.Figur
 
     Args:
         study: A study of :class:`~optuna_popnas.POPNASSampler`.
-        level: Blocks per cell; the last level with finished cells if left out.
+        level: Blocks per cell. Left out: the last level with finished cells; in an adaptive
+            search all cells of all waves.
     """
     return _draw_predicted_front(_get_predicted_front_info(study, level))
 
 
 def _draw_predicted_front(info: PredictedFrontInfo) -> go.Figure:
-    if info.level is None:
+    if not info.part:
         return empty_figure("Predicted against measured", _NO_PLAN)
     done = [(p, a, s) for p, a, s in info.cells if a is not None]
     if not any(planned.seconds is not None for planned, _, _ in info.cells):
         return empty_figure(
-            f"Predicted against measured, {info.level} blocks",
+            f"Predicted against measured, {info.part.lower()}",
             "This search predicts no training times (PNAS).",
         )
     figure = new_figure(
-        f"Level {info.level}: predicted and measured, {len(done)} of {len(info.cells)} trained",
+        f"{info.part}: predicted and measured, {len(done)} of {len(info.cells)} trained",
         "each line leads from a cell's prediction to its measurement; short lines are good",
     )
     xs: list[float | None] = []

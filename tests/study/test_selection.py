@@ -134,12 +134,14 @@ def test_confirmed_trials_are_compared_by_their_fresh_trainings() -> None:
 
 def test_trades_in_words() -> None:
     study = make_study(FRONT)
+    view = view_study(study)
     cells = [select(study, {"seconds": seconds}) for _, seconds in FRONT]
     best = cells[-1]
-    assert trade(cells[2], best) == "2.0 points less accuracy, 20% of the time"
-    assert trade(best, best) == "the same accuracy, the same time"
-    assert trade(best, cells[1]) == "5.0 points more accuracy, 20.0 times the time"
-    assert trade(cells[1]._replace(seconds=9.7), best) == "5.0 points less accuracy, half the time"
+    assert trade(view, cells[2], best) == "2.0 points less accuracy, 20% of the time"
+    assert trade(view, best, best) == "the same accuracy, the same time"
+    assert trade(view, best, cells[1]) == "5.0 points more accuracy, 20.0 times the time"
+    quicker = cells[1]._replace(seconds=9.7)
+    assert trade(view, quicker, best) == "5.0 points less accuracy, half the time"
 
 
 def test_knee_of_short_fronts() -> None:

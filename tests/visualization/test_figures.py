@@ -109,16 +109,16 @@ def test_pareto_front_of_three_objectives(odd_studies: dict[str, optuna.Study]) 
 def test_estimates(finished: optuna.Study) -> None:
     plan = view_study(finished).plans[-1]
     info = _get_estimates_info(finished)
-    assert info.level == 3
+    assert info.part == "Level 3"
     assert info.candidates == plan.report.candidates
     assert len(info.chosen) == len(plan.cells)
     assert 0 < len(info.sample) <= 300
-    assert _get_estimates_info(finished, 1).level is None
+    assert _get_estimates_info(finished, 1).part == ""
 
 
 def test_predicted_front(finished: optuna.Study) -> None:
     info = _get_predicted_front_info(finished, 2)
-    assert info.level == 2
+    assert info.part == "Level 2"
     for planned, accuracy, seconds in info.cells:
         assert (accuracy, seconds) == measure(planned.cell)
         assert planned.accuracy is not None

@@ -31,8 +31,8 @@ ALIASES = {"--study": "study.name", "--data": "data.source", "-o": "output"}
 OPTIONAL = {"ray": ("any", re.compile(r"any|auto|local|.*:\d+"))}
 #: Help on the keywords that most commands have.
 SHARED = {
-    "storage": "Storage of the study: ``sqlite:///FILE``, ``postgresql://...``, ``mysql://...``, "
-    "``journal:///FILE``, ``grpc://HOST:PORT``; if left out, that of ``$POPNAS_STORAGE`` or "
+    "storage": "Storage of the study: sqlite:///FILE, postgresql://..., mysql://..., "
+    "journal:///FILE, grpc://HOST:PORT; if left out, that of $POPNAS_STORAGE or "
     "sqlite:///popnas.db.",
     "study": "Name of the study; not needed where there is only one.",
     "json": "Print JSON for scripts.",
@@ -43,9 +43,8 @@ DOTTED = ("lstm", "catboost")
 
 def load_text(text: str) -> Any:
     """Return the value that a flag's text stands for, as TOML would have given it."""
-    text = text.strip()
     words: dict[str, bool | None] = {"none": None, "true": True, "false": False}
-    if text.lower() in words:
+    if (text := text.strip()).lower() in words:
         return words[text.lower()]
     for kind in (int, float):
         try:

@@ -6,7 +6,7 @@
 # make figures  pictures and numbers of README and docs from fresh searches; needs Chromium
 # make dist     wheel and sdist, tried in an environment of their own
 # make gpu      what needs a GPU: tests, training speed, sharing, a search of CIFAR-10; an hour
-# make slow     the tests that take minutes or need PostgreSQL or a browser
+# make slow     the tests that take minutes or need PostgreSQL, Ray or a browser
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,7 +22,7 @@ search: $(VENV)/.search
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)
 
-slow: $(VENV)/.test
+slow: $(VENV)/.slow
 	$(BIN)/python -m pytest -m "slow or postgres" $(ARGS)
 
 check: $(VENV)/.test
@@ -66,6 +66,10 @@ $(VENV)/.search: $(VENV)/.made pyproject.toml constraints.txt
 $(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) install --quiet -c constraints.txt -e '.[test]'
 	touch $@ $(VENV)/.search
+
+$(VENV)/.slow: $(VENV)/.test
+	$(PIP) install --quiet -c constraints.txt -e '.[test,ray]'
+	touch $@
 
 $(VENV)/.docs: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) install --quiet -c constraints.txt -e '.[docs]'

@@ -39,7 +39,7 @@ def run(
         optuna-popnas compare popnas pnas -o cells.svg
         optuna-popnas compare sqlite:///a.db sqlite:///b.db#digits --markdown
     """
-    from optuna_popnas.cli.text import table
+    from optuna_popnas.cli.text import titled
     from optuna_popnas.study.tables import comparison_tables
     from optuna_popnas.study.tables import found
 
@@ -55,11 +55,8 @@ def run(
             rows[-1]["summary"] = summary.to_json()
         print(dumps(rows, indent=2))
         return 0
-    parts = []
-    for entry in comparison_tables(read):
-        text = f"{entry.title}\n\n{table(entry.head, entry.rows)}\n{entry.note}"
-        parts.append(entry.to_markdown() if markdown else text)
-    print("\n\n".join(parts))
+    tables = comparison_tables(read)
+    print("\n\n".join(t.to_markdown() if markdown else titled(t) for t in tables))
     if output is not None:
         print(f"\nWritten: {output}")
     return 0

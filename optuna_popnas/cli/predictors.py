@@ -28,7 +28,7 @@ def run(
     Examples:
         optuna-popnas predictors -o features.html
     """
-    from optuna_popnas.cli.text import table
+    from optuna_popnas.cli.text import titled
     from optuna_popnas.study import view_study
     from optuna_popnas.study.tables import is_deep
     from optuna_popnas.study.tables import judge_time_predictors
@@ -49,8 +49,7 @@ def run(
         print(dumps({n: {b: q._asdict() for b, q in r.items()} for n, r in judged.items()}))
         return 0
     entry = time_predictor_table(judged)
-    text = f"{entry.title}\n\n{table(entry.head, entry.rows)}\n{entry.note}"
-    print(entry.to_markdown() if markdown else text)
+    print(entry.to_markdown() if markdown else titled(entry))
     if output is not None:
         print(f"\nWritten: {output}")
     return 0

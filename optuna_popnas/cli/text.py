@@ -14,6 +14,7 @@ from optuna_popnas.study.words import level_name
 if TYPE_CHECKING:
     from optuna_popnas.study.records import TrialRecord
     from optuna_popnas.study.summary import SearchSummary
+    from optuna_popnas.study.tables import TextTable
 
 
 #: How :func:`~optuna_popnas.study.summary.cell_words` is read.
@@ -31,7 +32,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | No
         rows: Their texts.
         width: Columns of the terminal; found out if left out.
     """
-    width = width or max(shutil.get_terminal_size((100, 24)).columns, 60)
+    width = width or terminal_width()
     sizes = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
     right = [all(_numeric(row[i]) for row in rows) and i < len(head) - 1 for i in range(len(head))]
     left = sum(sizes[:-1]) + 2 * (len(head) - 1)
@@ -46,6 +47,17 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | No
         lines.append("  ".join([*cells, parts[0]]).rstrip())
         lines += [(" " * left + part).rstrip() for part in parts[1:]]
     return "\n".join(lines)
+
+
+def titled(entry: TextTable) -> str:
+    """Return a table with its title and its note, wrapped."""
+    note = textwrap.fill(entry.note, min(terminal_width(), 80) - 1)
+    return f"{entry.title}\n\n{table(entry.head, entry.rows)}\n{note}"
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal, at least 60."""
+    return max(shutil.get_terminal_size((100, 24)).columns, 60)
 
 
 def front_table(

@@ -107,7 +107,11 @@ def _quality(
         }
         for name, (_, summary) in studies.items()
     }
-    return _quality_table(title, "study", known)
+    table = _quality_table(title, "study", known)
+    modes = {view.settings.get("mode") for view, _ in studies.values()}
+    if "adaptive" not in modes or not table.head[2:]:
+        return table
+    return table._replace(note=f"{table.note} In mode adaptive: when its wave was planned.")
 
 
 def _quality_table(
@@ -119,14 +123,10 @@ def _quality_table(
         qualities = [row.get(level) for level in levels]
         mape = ["" if q is None or q.mape is None else f"{q.mape:.2f}" for q in qualities]
         rho = ["" if q is None or q.rho is None else f"{q.rho:.3f}" for q in qualities]
-        rows.append((name, *mape, *rho))
-    head = (what, *(f"MAPE b={b}" for b in levels), *(f"rho b={b}" for b in levels))
-    note = (
-        "MAPE in percent; each level was predicted from those before it."
-        if levels
-        else ("Nothing has been predicted and trained yet.")
-    )
-    return TextTable(title, head, rows, note)
+        rows += [(name, "MAPE, %", *mape), (name, "rho", *rho)]
+    head = (what, "measure", *(f"b={b}" for b in levels))
+    note = "Each level was predicted from those before it."
+    return TextTable(title, head, rows, note if levels else _NOTHING)
 
 
 def _equivalents(studies: Mapping[str, tuple[StudyView, SearchSummary]]) -> TextTable:
@@ -158,6 +158,7 @@ def _descendants(studies: Mapping[str, tuple[StudyView, SearchSummary]]) -> Text
     return TextTable("Table 5.2: what the exploration step brought", head, rows, note)
 
 
+_NOTHING = "Nothing has been predicted and trained yet."
 #: Names of Table 5.4 -> predictors; the last one is the library's own.
 TIME_PREDICTORS = {
     "NNLS": "NNLSTimePredictor",

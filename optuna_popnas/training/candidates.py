@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+import math
 from pathlib import Path
 import shutil
 from tempfile import TemporaryDirectory
@@ -174,12 +175,14 @@ def affordable_epochs(
 
     machine = machine or training.machine or MachineConfig(threads=None)
     run = start(with_threads(machine, resolve_device(device), start))
-    begin = time.perf_counter()
-    run.probe(_STEPS)
-    step = (time.perf_counter() - begin) / min(_STEPS, run.steps)
-    begin = time.perf_counter()
-    run.validate()
-    epoch = step * run.steps + time.perf_counter() - begin
+    epoch = math.inf
+    for _ in range(3):  # the first time prepares what later ones find, and others may disturb one
+        begin = time.perf_counter()
+        run.probe(_STEPS)
+        step = (time.perf_counter() - begin) / min(_STEPS, run.steps)
+        begin = time.perf_counter()
+        run.validate()
+        epoch = min(epoch, step * run.steps + time.perf_counter() - begin)
     ends = [int(end) for end in period_ends(training, training.epochs)] or [training.epochs]
     found = [
         end

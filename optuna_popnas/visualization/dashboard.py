@@ -98,23 +98,17 @@ def update_dashboard(study: optuna.Study) -> None:
 
 def dashboard_figures(view: StudyView) -> list[tuple[str, go.Figure]]:
     """Return the main figures with their names, in the order of the names."""
-    from optuna_popnas.visualization.levels import plot_levels
-    from optuna_popnas.visualization.operators import plot_operators
-    from optuna_popnas.visualization.pareto_front import plot_pareto_front
-    from optuna_popnas.visualization.planned import plot_predicted_front
-    from optuna_popnas.visualization.predictions import plot_predictions
-    from optuna_popnas.visualization.usage import plot_usage
-    from optuna_popnas.visualization.workers import plot_workers
+    from optuna_popnas import visualization as plots
 
     return [
-        ("1-front", plot_pareto_front(view)),
-        ("2-levels", plot_levels(view)),
-        ("3-predicted-front", plot_predicted_front(view)),
-        ("4-predicted-accuracy", plot_predictions(view, "accuracy")),
-        ("5-predicted-time", plot_predictions(view, "seconds")),
-        ("6-usage", plot_usage(view)),
-        ("7-operators", plot_operators(view)),
-        ("8-workers", plot_workers(view)),
+        ("1-front", plots.plot_pareto_front(view)),
+        ("2-levels", plots.plot_levels(view)),
+        ("3-predicted-front", plots.plot_predicted_front(view)),
+        ("4-predicted-accuracy", plots.plot_predictions(view, "accuracy")),
+        ("5-predicted-time", plots.plot_predictions(view, "seconds")),
+        ("6-usage", plots.plot_usage(view)),
+        ("7-operators", plots.plot_operators(view)),
+        ("8-workers", plots.plot_workers(view)),
     ]
 
 
@@ -129,8 +123,9 @@ def note_text(view: StudyView, summary: SearchSummary) -> str:
         ]
     if summary.levels:
         lines += [
-            "| level | candidates | trained | best accuracy | accuracy rho | time rho |",
-            "|---|---|---|---|---|---|",
+            "| level | candidates | trained | ended early | best accuracy | accuracy rho "
+            "| time rho |",
+            "|---|---|---|---|---|---|---|",
         ]
         for row in summary.levels:
             rhos = [
@@ -140,8 +135,8 @@ def note_text(view: StudyView, summary: SearchSummary) -> str:
             best = "" if row.best_accuracy is None else f"{row.best_accuracy:.4f}"
             count = "" if row.candidates is None else f"{row.candidates:,}"
             lines.append(
-                f"| {level_name(row.level)} | {count} | {row.trained} of {row.planned} | {best} "
-                f"| {rhos[0]} | {rhos[1]} |"
+                f"| {level_name(row.level)} | {count} | {row.trained} of {row.planned} "
+                f"| {row.stopped or ''} | {best} | {rhos[0]} | {rhos[1]} |"
             )
         lines.append("")
     if summary.front:

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 import re
 
+from optuna_popnas.visualization import palette
+
 
 #: Lines and text outside boxes: contrast above 4:1 on white and on nearly black.
-LINE = "#7a828c"
+LINE = palette.NEUTRAL
 INK = "#1b1f24"
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 

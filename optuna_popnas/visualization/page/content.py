@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+import shlex
 from typing import Any, NamedTuple
 
 from optuna_popnas.networks import NetworkConfig
@@ -82,40 +83,31 @@ def figures(
     references: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, list[PageFigure]]:
     """Return the figures by section; their data are collected on the sheet."""
-    from optuna_popnas.visualization import effects
-    from optuna_popnas.visualization import hypervolume
-    from optuna_popnas.visualization import learning_curves
-    from optuna_popnas.visualization import levels
-    from optuna_popnas.visualization import operators
-    from optuna_popnas.visualization import pareto_front
-    from optuna_popnas.visualization import planned
-    from optuna_popnas.visualization import predictions
-    from optuna_popnas.visualization import time_model
-    from optuna_popnas.visualization import usage
-    from optuna_popnas.visualization import workers
+    from optuna_popnas import visualization as plots
+    from optuna_popnas.visualization.time_model import time_model_figures
 
     # The figures of the model that planned.
     catboost = str(view.settings.get("time_predictor")).startswith("CatBoost")
     deep = [level for level in view.levels if level >= 2][-2:]
     found = {
         "how": [
-            pareto_front.plot_pareto_front(view, references=references),
-            levels.plot_levels(view),
-            hypervolume.plot_hypervolume(view),
-            workers.plot_workers(view),
+            plots.plot_pareto_front(view, references=references),
+            plots.plot_levels(view),
+            plots.plot_hypervolume(view),
+            plots.plot_workers(view),
         ],
-        "front": [learning_curves.plot_learning_curves(view)] if view.front else [],
+        "front": [plots.plot_learning_curves(view)] if view.front else [],
         "trust": [
-            predictions.plot_predictions(view, "accuracy"),
-            predictions.plot_predictions(view, "seconds"),
-            planned.plot_predicted_front(view),
-            planned.plot_estimates(view),
+            plots.plot_predictions(view, "accuracy"),
+            plots.plot_predictions(view, "seconds"),
+            plots.plot_predicted_front(view),
+            plots.plot_estimates(view),
         ],
         "made": [
-            operators.plot_operators(view),
-            *(usage.plot_usage(view, level) for level in deep),
-            effects.plot_operator_effects(view),
-            *(time_model.time_model_figures(view) if catboost else ()),
+            plots.plot_operators(view),
+            *(plots.plot_usage(view, level) for level in deep),
+            plots.plot_operator_effects(view),
+            *(time_model_figures(view) if catboost else ()),
         ],
     }
     return {name: [sheet.add(figure) for figure in group] for name, group in found.items()}
@@ -123,7 +115,7 @@ def figures(
 
 def steps(summary: SearchSummary, storage: str | None) -> list[tuple[str, str]]:
     """Return what can be done next: words and a command each."""
-    where = f"--storage {storage or 'STORAGE'} --study {_quoted(summary.study_name)}"
+    where = f"--storage {storage or 'STORAGE'} --study {shlex.quote(summary.study_name)}"
     found = []
     if summary.state in ("stopped", "running"):
         words = (
@@ -152,8 +144,3 @@ def steps(summary: SearchSummary, storage: str | None) -> list[tuple[str, str]]:
         ("Look at single trials in the browser.", f"optuna-dashboard {storage or 'STORAGE'}")
     )
     return found
-
-
-def _quoted(name: str) -> str:
-    plain = all(c.isalnum() or c in "-_.:/" for c in name)
-    return name if plain and name else "'" + name.replace("'", "'\\''") + "'"

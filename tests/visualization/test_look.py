@@ -308,3 +308,48 @@ def test_the_note_is_a_table_that_markdown_reads(finished: optuna.Study) -> None
         assert len({line.count("|") for line in lines}) == 1
         assert set(lines[1]) == {"|", "-"}
     assert re.search(r"^\| 3 blocks \|.*\| 9 \|", text, re.MULTILINE)
+
+
+def test_workers_are_bars_from_start_to_end(finished: optuna.Study) -> None:
+    figure = visualization.plot_workers(finished)
+    bars = {trace.name: trace for trace in figure.data}
+    assert len(bars["failed"].x) == 2
+    assert [text.split(",")[0] for text in bars["failed"].text] == ["trial 5", "trial 17"]
+    assert min(bars["training"].base) >= 0
+    share = re.search(r"Workers: (\d+)% of their time they had a cell", figure.layout.title.text)
+    label = re.search(r"\((\d+)%\)", bars["training"].y[0])
+    assert share is not None and label is not None and share[1] == label[1]
+
+
+def test_studies_are_compared_by_name_line_and_mark(finished: optuna.Study) -> None:
+    figure = visualization.plot_comparison({"ours": finished, "<b>": finished})
+    fronts = [trace for trace in figure.data if trace.mode == "lines+markers"]
+    steps = [trace for trace in figure.data if trace.mode == "lines"]
+    assert [trace.name for trace in fronts] == [trace.name for trace in steps] == ["ours", "<b>"]
+    assert fronts[0].marker.symbol != fronts[1].marker.symbol
+    assert fronts[0].line.dash != fronts[1].line.dash == steps[1].line.dash
+    assert list(fronts[0].x) == sorted(fronts[0].x) and list(steps[0].y) == sorted(steps[0].y)
+    assert max(steps[0].y) == max(fronts[0].y)
+    assert "&lt;b&gt;: " in figure.layout.title.text
+
+
+def test_curves_of_the_front_stand_before_the_others(finished: optuna.Study) -> None:
+    others, *lit = visualization.plot_learning_curves(finished).data
+    front = view_study(finished).front
+    assert others.name == "others" and others.opacity < 0.5
+    assert len(lit) == min(len(front), 7)
+    assert lit[0].name.startswith(f"trial {front[0].number} (")
+    assert lit[-1].name.startswith(f"trial {front[-1].number} (")  # both ends of the front
+    assert len({(trace.line.color, trace.line.dash) for trace in lit}) == len(lit)
+    drawn = sum(value is None for value in others.x)
+    assert drawn == len(view_study(finished).complete) - len(lit)
+
+
+def test_boxes_of_levels_hold_every_cell(finished: optuna.Study) -> None:
+    figure = visualization.plot_levels(finished)
+    names = ["empty cell", "1 block", "2 blocks", "3 blocks"]
+    assert [trace.name for trace in figure.data] == names * 2
+    counts = [len(trace.y) for trace in figure.data]
+    assert counts[:4] == counts[4:] and sum(counts[:4]) == len(view_study(finished).complete)
+    assert all(trace.boxpoints == "all" for trace in figure.data)
+    assert (figure.layout.yaxis.type, figure.layout.yaxis2.type) == (None, "log")

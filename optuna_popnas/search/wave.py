@@ -4,8 +4,9 @@ One after the other, each as if those before it, and those that are running, had
 predicted. Some are chosen for the front, by the expected growth of its hypervolume per second,
 with costs counted as they are and in logarithms; some for the most accurate end, by the expected
 improvement of the best accuracy per square root of the seconds; now and then one for knowledge.
-A cell that was trained already may be trained again, where a second look is worth more than a new
-cell (the knowledge gradient of its mean).
+A cell that was trained already may be trained again for the most accurate end, where a second
+look is worth more than a new cell (the knowledge gradient of its mean). Not so for the front:
+there second looks cost more than they told.
 """
 
 from __future__ import annotations
@@ -251,15 +252,12 @@ class _Table:
         best = float(known.accuracy.max()) if len(known.cells) else worth.floor
         improvement = expected_excess(rows.accuracy, moved, best)
         for row in np.flatnonzero(self.again >= 0):
-            rest = known.take(np.arange(len(known.cells)) != self.again[row])
-            one = slice(row, row + 1)
-            mean, costs, still = rows.accuracy[one], rows.costs[one], np.full(1, 1e-12)
-            fronts = worth.fronts(rest.accuracy, rest.costs)
-            best = float(rest.accuracy.max()) if len(rest.cells) else worth.floor
-            gain[row] = worth.gain(mean, moved[one], costs, fronts)[0]
-            gain[row] -= worth.gain(mean, still, costs, fronts)[0]
-            improvement[row] = expected_excess(mean, moved[one], best)[0]
+            rest = np.delete(known.accuracy, self.again[row])
+            best = float(rest.max()) if len(rest) else worth.floor
+            mean = rows.accuracy[row : row + 1]
+            improvement[row] = expected_excess(mean, moved[row : row + 1], best)[0]
             improvement[row] -= max(float(mean[0]) - best, 0.0)
+            gain[row] = 0.0
         return gain, improvement, deviation
 
     def assume(self, row: int) -> None:

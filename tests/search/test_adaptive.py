@@ -15,6 +15,7 @@ from optuna_popnas.search import plan_wave
 from optuna_popnas.search import Predictors
 from optuna_popnas.search import Running
 from optuna_popnas.search import SearchConfig
+from optuna_popnas.search import wave as choosing
 from optuna_popnas.search.beliefs import Estimates
 from optuna_popnas.search.growth import grow
 from optuna_popnas.space import Cell
@@ -253,3 +254,21 @@ def test_grows_to_every_depth_without_known_cells() -> None:
     assert set(pool.lengths.tolist()) == {1, 2, 3, 4, 5}
     assert not set(pool.keys.tolist()) & set(known.keys.tolist())
     assert len(set(pool.keys.tolist())) == len(pool)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_second_looks_are_for_the_most_accurate_end(
+    share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "_ACCURATE_SHARE", share)
+    rng = np.random.default_rng(0)
+    observations: list[Observation] = []
+    roles: list[str] = []
+    for number in range(8):
+        for item in plan(observations, wave=number).cells:
+            cell = item.cell
+            noisy = float(np.clip(train(cell).accuracy + 0.1 * rng.normal(), 0.01, 0.99))
+            observations.append(Observation(cell, noisy, seconds_of(cell)))
+            roles.append(item.role)
+    assert ("repeat" in roles) == (share > 0)
+    assert roles.count("repeat") <= share * len(roles)

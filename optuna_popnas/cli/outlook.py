@@ -90,7 +90,7 @@ def adaptive_words(
     budget, count = search_config(settings).budget_seconds, worker_count(settings)
     each = sum(seconds for _, seconds in measured) / len(measured) if measured else None
     if budget is None:
-        text = f"{workers} train until little more is to be gained"
+        text = f"Trainings with {workers} until little more is to be gained"
         if each is not None:
             text += f"; a training takes about {each:.2g} s (a guess from a few cells)"
         return f"{text}. --hours or --budget-seconds set a limit"

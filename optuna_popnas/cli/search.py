@@ -273,7 +273,7 @@ def next_steps(settings: SearchSettings, study: optuna.Study) -> str:
         ("Train a cell for good", command("retrain", *words)),
     ]
     if find_spec("optuna_dashboard") is not None:
-        files = ["--artifact-dir", artifacts] if artifacts else []
+        files = ["--artifact-dir", artifacts] if artifacts and settings.study.dashboard else []
         board = command(mask_password(url), *files, program="optuna-dashboard")
         rows.insert(0, ("See it in the browser", board))
     text = "\n".join(f"{what + ':':<23} {line}" for what, line in rows)

@@ -129,7 +129,8 @@ def patiently(call: Callable[[], Result], url: str, patience: float) -> Result:
         if sentence is not None:
             raise StorageError(sentence) from None
         text = _first_line(error, url)
-        raise ConfigError(f"The storage {where!r} cannot be opened: {text}.") from None
+        hint = " Write postgresql://." if url.startswith("postgres:") else ""
+        raise ConfigError(f"The storage {where!r} cannot be opened: {text}.{hint}") from None
 
 
 def storage_problem(error: BaseException, url: str | None = None) -> str | None:
@@ -185,7 +186,9 @@ def load_study(
     where = mask_password(url)
     if name is None:
         if not names:
-            raise ConfigError(f"There is no study in {where}. Begin one: optuna-popnas search.")
+            from optuna_popnas.cli.shell import command
+
+            raise ConfigError(f"There is no study in {where}. Begin one: {command('search')}")
         if len(names) > 1:
             raise ConfigError(
                 f"There are {len(names)} studies in {where}: {', '.join(names)}. "

@@ -32,6 +32,7 @@ from optuna_popnas.objective.watching import watches
 from optuna_popnas.sampler.facts import repeat_of
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
+from optuna_popnas.training.augment import Augmenter
 from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import difference
@@ -140,6 +141,7 @@ class TrainingObjective:
             _logger.warning(wasted)
         self.network = self.network.for_images(self.network.check_image_size(self.data.image_size))
         self.data.split(self.training.folds - 1)
+        Augmenter(self.training, self.data.image_size)  # raises what is wrong with it
         weights = self.training.class_weights
         if isinstance(weights, tuple) and len(weights) != self.data.classes:
             raise ValueError(

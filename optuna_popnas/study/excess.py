@@ -72,8 +72,7 @@ class Excess(NamedTuple):
             )
         return (
             f"{start}: expect them to be too high by about {self.total:.3f} "
-            f"({', '.join(parts)}). optuna-popnas confirm trains the front again with fresh "
-            "seeds."
+            f"({', '.join(parts)}). The command confirm trains the front again with fresh seeds."
         )
 
 

@@ -27,9 +27,18 @@ class Augmenter:
     Args:
         config: Settings; those of a training without augmentation only pick images.
         size: Height and width of the images.
+
+    Raises:
+        ValueError: A crop or cutout leaves nothing of an image.
     """
 
     def __init__(self, config: TrainingConfig, size: tuple[int, int]) -> None:
+        for name in ("crop", "cutout"):
+            if getattr(config, name) >= min(size):
+                raise ValueError(
+                    f"`{name}` must be less than the height and width of the images, {size}, but "
+                    f"got {getattr(config, name)}."
+                )
         self._flip = bool(config.flip)
         self._translation = config.translation
         self._crop = config.crop

@@ -80,7 +80,10 @@ def test_a_budget_is_said_before_it_is_spent(
     words = capsys.readouterr().err
     assert words.startswith("4 min 00 s of training with 2 workers on cpu, about 2 min 00 s: ")
     assert main(["search", "--check", "--storage", url, *flags]) == 0
-    assert "train until little more is to be gained" in capsys.readouterr().err
+    assert (
+        "Trainings with 2 workers on cpu until little more is to be gained"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_study_without_trials_takes_new_settings(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import hashlib
 import os
@@ -23,6 +23,7 @@ from optuna_popnas.training.data.source import DIGEST_IMAGES
 from optuna_popnas.training.data.source import Source
 from optuna_popnas.training.data.source import spread
 from optuna_popnas.training.data.source import UInt8
+from optuna_popnas.training.data.source import undamaged
 
 
 #: The formats that are read. No other is tried, whatever a file is called: some of Pillow's start
@@ -225,6 +226,26 @@ class ImageFiles(Source):
         """Return a digest of sizes, beginnings and ends of the files, not of their names."""
         parts = [self._found[place].digest for place in self.picks]
         return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+
+
+def headers_of(
+    parts: Mapping[str, Sequence[Path]], skip_damaged: bool
+) -> dict[str, list[Header | Damaged]]:
+    """Look at the files of all parts.
+
+    Raises:
+        ValueError: Files cannot be read and may not be left out; all are named together, also
+            those whose headers are good.
+    """
+    looked = {key: headers(files) for key, files in parts.items()}
+    pairs = [pair for key, files in parts.items() for pair in zip(files, looked[key])]
+    bad = [look for _, look in pairs if isinstance(look, Damaged)]
+    if bad and not skip_damaged:
+        whole = [(file, look) for file, look in pairs if isinstance(look, Header)]
+        files, found = [file for file, _ in whole], [look for _, look in whole]
+        bad += ImageFiles(files, found, 1, (1, 1), 65535.0).damaged().values()
+    undamaged(len(pairs), dict(enumerate(bad)), skip_damaged)
+    return looked
 
 
 def image_files(files: Sequence[Path], channels: int, size: tuple[int, int]) -> ImageFiles:

@@ -157,8 +157,8 @@ def _parts(root: _Folder) -> dict[str, _Folder]:
     if rest or root.files:
         left = ", ".join(map(repr, rest)) or f"{len(root.files)} images"
         warnings.warn(
-            f"Beside the parts in {str(root.path)!r}, {left} are left out: they are no parts "
-            "with a folder per class.",
+            f"Beside the parts in {str(root.path)!r}, {left} are left out: they are not named "
+            "train, val or test, or have no folder per class.",
             DataWarning,
             stacklevel=4,
         )

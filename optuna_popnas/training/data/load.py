@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field
 import os
 from pathlib import Path
 import re
@@ -18,7 +19,7 @@ from optuna_popnas.training.data.arrays import check_range
 from optuna_popnas.training.data.arrays import unit_of
 from optuna_popnas.training.data.files import common
 from optuna_popnas.training.data.files import Header
-from optuna_popnas.training.data.files import headers
+from optuna_popnas.training.data.files import headers_of
 from optuna_popnas.training.data.files import ImageFiles
 from optuna_popnas.training.data.folders import find_images
 from optuna_popnas.training.data.forms import are_arrays
@@ -152,6 +153,7 @@ def load_dataset(
     if "test" in parts:
         test_images, keep = loading.fetch(parts["test"].images)
         test_labels = indices_of(f"{name} (test)", parts["test"], names)[keep]
+    undamaged(loading.asked, dict(enumerate(loading.bad)), skip_damaged)
     if size is None and images.shape[2] * images.shape[3] > _LARGE:
         _warn_of_size(images.shape)
     return ImageData(
@@ -181,6 +183,8 @@ class _Loading:
         channels_last: Layout of arrays, or None.
         skip_damaged: Whether to leave out images that cannot be read.
         channels: The least number of channels of image files.
+        asked: How many images were fetched.
+        bad: Those of them that cannot be read, and may not be left out.
     """
 
     size: tuple[int, int] | None
@@ -189,6 +193,8 @@ class _Loading:
     channels_last: bool | None
     skip_damaged: bool
     channels: int = 1
+    asked: int = 0
+    bad: list[Damaged] = field(default_factory=list)
 
     def read(self, source: Any) -> tuple[str, dict[str, Part]]:
         """Return the name and the parts: "train" and maybe "validation" and "test"."""
@@ -247,14 +253,13 @@ class _Loading:
     def _folder(self, folder: Path) -> dict[str, Part]:
         parts: dict[str, Part] = {}
         found = find_images(folder)
+        looked = headers_of({key: part.files for key, part in found.items()}, self.skip_damaged)
         for key in ("train", "validation", "test"):
             if key not in found:
                 continue
             names, files, labels = found[key]
-            looks = headers(files)
-            bad = {i: look for i, look in enumerate(looks) if isinstance(look, Damaged)}
-            keep = undamaged(len(files), bad, self.skip_damaged)
-            good = [look for look in looks if isinstance(look, Header)]
+            keep = [i for i, look in enumerate(looked[key]) if isinstance(look, Header)]
+            good = [look for look in looked[key] if isinstance(look, Header)]
             if not good:
                 raise ValueError(f"The folder {str(folder)!r} must have images to {key}.")
             channels, mean_size, top = common(good)
@@ -297,10 +302,16 @@ class _Loading:
         """Return images as an array if they fit, and which of them can be read."""
         needed = int(np.prod(images.shape, dtype=np.int64))
         if needed > self.limit:
-            return images, np.arange(len(images))
+            bad = images.damaged() if self.skip_damaged else {}
+            keep = undamaged(len(images), bad, skip=True)
+            return (images.take(keep) if bad else images), keep
         self.limit -= needed
         array, bad = images.array()
-        keep = undamaged(len(images), bad, self.skip_damaged)
+        self.asked += len(images)
+        if not self.skip_damaged:  # those of all parts are named together
+            self.bad += bad.values()
+            return array, np.arange(len(images))
+        keep = undamaged(len(images), bad, skip=True)
         return (array[keep] if bad else array), keep
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 import copy
 import hashlib
@@ -92,17 +92,28 @@ class Source(ABC):
             ``(N, C, H, W)``, and what is wrong with those images that cannot be read.
         """
         out = np.zeros(self.shape, dtype=np.uint8)
-        bad: dict[int, Damaged] = {}
 
         def fill(index: int) -> None:
+            out[index] = self[index]
+
+        return out, self._each(fill)
+
+    def damaged(self) -> dict[int, Damaged]:
+        """Return what is wrong with those images that cannot be read."""
+        return self._each(self.__getitem__)
+
+    def _each(self, call: Callable[[int], object]) -> dict[int, Damaged]:
+        bad: dict[int, Damaged] = {}
+
+        def tried(index: int) -> None:
             try:
-                out[index] = self[index]
+                call(index)
             except Damaged as error:
                 bad[index] = error
 
         with ThreadPoolExecutor(min(os.cpu_count() or 1, self.threads)) as pool:
-            list(pool.map(fill, range(len(self))))
-        return out, dict(sorted(bad.items()))
+            list(pool.map(tried, range(len(self))))
+        return dict(sorted(bad.items()))
 
 
 class Joined(Source):

@@ -115,7 +115,8 @@ def figures(
 
 def steps(summary: SearchSummary, storage: str | None) -> list[tuple[str, str]]:
     """Return what can be done next: words and a command each."""
-    where = f"--storage {storage or 'STORAGE'} --study {shlex.quote(summary.study_name)}"
+    url = "STORAGE" if storage is None else shlex.quote(storage)
+    where = f"--storage {url} --study {shlex.quote(summary.study_name)}"
     found = []
     if summary.state in ("stopped", "running"):
         words = (
@@ -140,7 +141,5 @@ def steps(summary: SearchSummary, storage: str | None) -> list[tuple[str, str]]:
                 "optuna-popnas export model -o exported",
             ),
         ]
-    found.append(
-        ("Look at single trials in the browser.", f"optuna-dashboard {storage or 'STORAGE'}")
-    )
+    found.append(("Look at single trials in the browser.", f"optuna-dashboard {url}"))
     return found

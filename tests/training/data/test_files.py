@@ -139,6 +139,25 @@ def test_damaged_files_are_named_all_at_once_or_left_out(tmp_path: Path) -> None
     assert np.bincount(data.labels).tolist() == [14, 14, 8]
 
 
+def test_damaged_files_of_all_parts_are_named_together(tmp_path: Path) -> None:
+    """Files whose middle is damaged were named one part after the other, after all headers."""
+    for part in ("train", "val", "test"):
+        fill(tmp_path / part, count=4, size=(64, 64))
+        path = tmp_path / part / "a" / "1.png"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:300] + bytes(40) + whole[340:])
+    with pytest.raises(ValueError, match="3 of 24 images cannot be read: .*train.*val.*test"):
+        load_dataset(tmp_path)
+    (tmp_path / "test" / "b" / "0.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="4 of 24 images cannot be read: .*b/0.*train.*val"):
+        load_dataset(tmp_path)
+    for limit in (None, 10):
+        with pytest.warns(UserWarning, match="They are left out"):
+            data = load_dataset(tmp_path, skip_damaged=True, memory_limit=limit)
+        assert len(data.labels) == 14 and len(data.images[13]) == 3
+        assert data.test_labels is not None and data.test_labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
 def test_damage_that_only_decoding_finds_is_told_for_all_files(tmp_path: Path) -> None:
     fill(tmp_path, count=8)
     for name in "ab":

@@ -106,6 +106,7 @@ class CommandParser:
                     parameter.name,
                     help=texts[parameter.name],
                     nargs="+" if many else None if required else "?",
+                    default=None if required else parameter.default,
                 )
         self._parser.add_function_arguments(
             function, as_group=False, skip={*self.positional, "flags", "words"}
@@ -244,8 +245,8 @@ class CommandParser:
         if action is not None or "required" in message:
             missing = [a.dest.upper() for a in self._actions() if not a.option_strings]
             return f"{missing[0]} is missing. See --help."
-        _, unknown, extra = message.partition("unrecognized arguments: ")
-        return f"There must be no argument {extra!r}. See --help." if unknown else message
+        extra = re.search("unrecognized arguments: (.*)", message, re.IGNORECASE)
+        return f"There must be no argument {extra[1]!r}. See --help." if extra else message
 
 
 def flag_names(actions: Sequence[Action]) -> dict[str, Action]:

@@ -40,6 +40,8 @@ _HOPELESS_TEXTS = (
     "access denied",
     "unable to open database file",
     "unimplemented",
+    "not a database",
+    "malformed",
 )
 _HOPELESS_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EISDIR}
 

@@ -25,6 +25,13 @@ def test_a_settings_file_reads_back(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["init", str(path), "--force"]) == 0
 
 
+def test_a_settings_file_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended in a traceback."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == 0
+    assert (tmp_path / "popnas.toml").exists()
+
+
 def test_every_comment_is_a_setting_at_its_default(tmp_path: Path) -> None:
     path = tmp_path / "all.toml"
     text = settings_text({})

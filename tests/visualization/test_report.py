@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 from html.parser import HTMLParser
 import json
 from pathlib import Path
@@ -86,7 +87,10 @@ def test_plotly_is_embedded_once_and_figures_are_json(finished: optuna.Study) ->
 
 def test_commands_name_storage_and_study(finished: optuna.Study) -> None:
     text = report_html(finished, storage="sqlite:///popnas.db")
-    assert "optuna-popnas retrain --storage sqlite:///popnas.db --study made-up" in (text)
+    assert "optuna-popnas retrain --storage sqlite:///popnas.db --study made-up" in text
+    text = html.unescape(report_html(finished, storage="postgresql://u:***@h/a?b=1&c=2"))
+    assert "retrain --storage 'postgresql://u:***@h/a?b=1&c=2' --study made-up" in text
+    assert "optuna-dashboard 'postgresql://u:***@h/a?b=1&c=2'" in text
 
 
 def test_all_trials_can_be_sorted(finished: optuna.Study) -> None:
@@ -134,6 +138,10 @@ def test_it_replaces_the_old_page_at_once(finished: optuna.Study, tmp_path: Path
 def test_unwritable_folder(finished: optuna.Study, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="in a folder that exists.*Make .*missing"):
         report(finished, tmp_path / "missing" / "report.html")
+    # The name of a temporary file was told.
+    with pytest.raises(OSError, match=f"must be a file that can be .* got '{tmp_path}' "):
+        report(finished, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_pick_along() -> None:

@@ -242,8 +242,9 @@ class _Loading:
             raise ValueError(
                 "Labels must be one number or text per image, but got lists of several lengths."
             ) from None
+        pillow = isinstance(images, (list, tuple)) and any(hasattr(i, "getbands") for i in images)
         try:
-            array = as_array(images)
+            array = np.empty(0, dtype=object) if pillow else as_array(images)
         except ValueError:
             array = np.empty(0, dtype=object)
         if array.dtype != object:

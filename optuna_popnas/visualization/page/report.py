@@ -48,15 +48,16 @@ def report(
             f"Make {str(target.parent)!r} first."
         )
     text = report_html(study, storage=storage, references=references)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".report-") as folder:
+            part = Path(folder) / "part"
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, target)
+    except OSError as error:
+        raise OSError(
+            f"`path` must be a file that can be written, but got {str(target)!r} "
+            f"({error.strerror or error}). Choose another one."
+        ) from None
     return target
 
 

@@ -287,13 +287,11 @@ def wrong_value(action: Action, value: Any) -> str:
 
 def show_value(value: Any) -> str:
     """Return a value as it is written on the command line."""
-    if value is None:
-        return "none"
     if isinstance(value, (tuple, list)):
         return ",".join(map(str, value)) or "none"
     if isinstance(value, Mapping):
         return ",".join(f"{key}={item}" for key, item in value.items()) or "none"
-    return str(value)
+    return "none" if value is None else str(value)
 
 
 def plain_text(text: str) -> str:

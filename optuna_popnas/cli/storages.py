@@ -186,9 +186,7 @@ def load_study(
     where = mask_password(url)
     if name is None:
         if not names:
-            from optuna_popnas.cli.shell import command
-
-            raise ConfigError(f"There is no study in {where}. Begin one: {command('search')}")
+            raise ConfigError(f"There is no study in {where}. Begin one with the command search.")
         if len(names) > 1:
             raise ConfigError(
                 f"There are {len(names)} studies in {where}: {', '.join(names)}. "

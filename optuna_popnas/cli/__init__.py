@@ -92,7 +92,8 @@ def _run(name: str, words: Sequence[str]) -> int:
     given = {"flags": flags, "words": words}
     wanted = signature(module.run).parameters
     arguments |= {name: value for name, value in given.items() if name in wanted}
-    positional = [arguments.pop(key) for key in parser.positional if key in arguments]
+    found = [arguments.pop(key, None) for key in parser.positional]
+    positional = [value for value in found if value is not None]  # else they have their defaults
     code: int = module.run(*positional, **arguments)
     return code
 

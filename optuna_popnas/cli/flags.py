@@ -106,7 +106,6 @@ class CommandParser:
                     parameter.name,
                     help=texts[parameter.name],
                     nargs="+" if many else None if required else "?",
-                    default=None if required else parameter.default,
                 )
         self._parser.add_function_arguments(
             function, as_group=False, skip={*self.positional, "flags", "words"}

@@ -73,8 +73,9 @@ def plan_wave(
     """
     started = time.monotonic()
     new: tuple[Probe, ...] = ()
-    if not observations:
-        if wave == 0:
+    # The empty cell tells no seconds of others: they would seem hours, and the budget spent.
+    if not any(len(item.cell) for item in observations):
+        if wave == 0 and not observations:
             new = _probe(space, config, predictors, rng)
         beliefs = Beliefs(space, (), config, predictors, (*probes, *new))
         plan = _first_wave(beliefs, running, left_out, config, wave, rng=rng)

@@ -148,6 +148,21 @@ def test_budget_is_kept(begun: list[Observation]) -> None:
     assert plan(begun, config=tight, wave=3).report.budget_left == pytest.approx(2.0, abs=1e-3)
 
 
+def test_the_empty_cell_alone_ends_no_search() -> None:
+    """Sixteen workers: it was the first of theirs that ended, and the search ended with it."""
+    config = replace(CONFIG, budget_seconds=6000.0)
+    first = [*plan([], config=config).cells]
+    running = [Running(item.cell, item.seconds) for item in first]
+    second = plan([], running, config, wave=1).cells
+    running = [Running(item.cell, item.seconds) for item in [*first, *second]]
+    assert not len(running[0].cell)
+    planned = plan([Observation(Cell(), 0.1, 11.0)], running[1:], config, wave=2)
+    assert planned.report.message is None
+    known = {cell.canonical() for cell, *_ in running}
+    cells = {item.cell.canonical() for item in planned.cells}
+    assert len(cells) == len(planned.cells) >= 7 and not cells & known
+
+
 def test_limits_and_range_are_kept(begun: list[Observation]) -> None:
     for config in (replace(CONFIG, time_limit=1.0), replace(CONFIG, time_range=(0.5, 1.0))):
         cells = plan(begun, config=config, wave=3).cells

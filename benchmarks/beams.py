@@ -108,9 +108,13 @@ def tables(lines: list[dict[str, Any]]) -> str:
                 cells = np.mean([line[rule]["cells"] for line in ours])
                 spent = np.mean([line[rule]["spent"] for line in ours])
                 means = " | ".join(
-                    f"{column.mean():.3f} ± {column.std(ddof=1):.3f}" for column in values[rule].T
+                    f"{column.mean():.3f}"
+                    + (f" ± {column.std(ddof=1):.3f}" if len(ours) > 1 else "")
+                    for column in values[rule].T
                 )
                 out.append(f"| {rule} | {where} | {cells:.0f} | {spent:,.0f} | {means} |")
+            if len(ours) < 3:
+                continue  # no interval
             gap = values["hypervolume"] - values["accuracy"]
             draws = gap[rng.integers(0, len(gap), (10_000, len(gap)))].mean(axis=1)
             low, high = np.quantile(draws, [0.025, 0.975], axis=0)

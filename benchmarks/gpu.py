@@ -69,7 +69,10 @@ def main() -> None:
     if wrong:
         parser.error(f"A part must be one of {', '.join(PARTS)}, but got {', '.join(wrong)}.")
     if not torch.cuda.is_available():
-        parser.error("There is no CUDA device.")
+        sys.exit(
+            "PyTorch finds no CUDA device here, so nothing was run. These parts need a GPU: "
+            f"{', '.join(options.parts)}."
+        )
     print(torch.cuda.get_device_name(), torch.__version__, os.cpu_count(), "cores", flush=True)
     if "tests" in options.parts:
         run("-m", "pytest", "-m", "gpu")

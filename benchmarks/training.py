@@ -173,6 +173,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer epochs and repeats")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        parser.error("`--device` must be cpu, as PyTorch finds no CUDA device here.")
     torch.set_num_threads(1)
     epochs, repeats = (2, 2) if arguments.quick else (6, 3)
     samples = 1500 if arguments.quick else 6000

@@ -23,6 +23,8 @@ from optuna_popnas.cli.work import GAVE_UP
 if TYPE_CHECKING:
     import optuna
 
+    from optuna_popnas.objective.ray_workers import Room
+
 
 @dataclass
 class Command:
@@ -58,26 +60,35 @@ class Command:
         return None if self._process is None else self._process.pid
 
 
-def watch_on_ray(study: optuna.Study, settings: SearchSettings, address: str | None) -> int:
-    """Start workers on a cluster, show progress until they end; returns the exit code.
+def join_cluster(settings: SearchSettings, address: str | None) -> Room:
+    """Connect to a cluster; returns what each worker takes of it.
 
     Raises:
         ConfigError: Ray is not installed, the cluster has less than is asked for, or its nodes
             cannot reach the storage.
         ConnectionError: No cluster answers.
     """
-    from optuna_popnas.cli.init import settings_text
     from optuna_popnas.objective import ray_workers
 
-    workers = settings.study.workers
     try:
         ray_workers.connect(address)
-        threads = settings.table("machine").get("threads")
-        room = ray_workers.Room.of(settings.study.device, threads)
-        room.check(workers)
+        room = ray_workers.Room.of(settings.study.device, settings.table("machine").get("threads"))
+        room.check(settings.study.workers)
         ray_workers.check_reachable(settings.storage)
     except ValueError as error:
         raise ConfigError(f"`--ray`: {error}") from None
+    return room
+
+
+def watch_on_ray(study: optuna.Study, settings: SearchSettings, room: Room) -> int:
+    """Start workers on the connected cluster, show progress until they end.
+
+    Returns:
+        The exit code.
+    """
+    from optuna_popnas.cli.init import settings_text
+    from optuna_popnas.objective import ray_workers
+
     values = {name: dict(table) for name, table in settings.values.items()}
     file = storage_file(settings.storage)
     scheme = settings.storage.partition("://")[0]
@@ -93,7 +104,7 @@ def watch_on_ray(study: optuna.Study, settings: SearchSettings, address: str | N
                 study,
                 job,
                 room,
-                workers,
+                settings.study.workers,
                 interrupted=lambda: received,
                 hopeless=(2, GAVE_UP),
                 say=bar.write,

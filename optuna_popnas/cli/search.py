@@ -51,6 +51,8 @@ from optuna_popnas.study import view_study
 if TYPE_CHECKING:
     import optuna
 
+    from optuna_popnas.objective.ray_workers import Room
+
 SECTIONS = (
     "study", "data", "space", "search", "network", "training", "machine", "lstm", "catboost"
 )  # fmt: skip
@@ -120,6 +122,11 @@ def run(
         else:
             check_setup(view_study(study), settings)
         return 0
+    room = None
+    if ray is not None:  # before anything is stored
+        from optuna_popnas.cli.rays import join_cluster
+
+        room = join_cluster(settings, None if ray == "any" else ray)
     study = find_study(settings)
     if study is None:
         print(outlook_text(settings, *prepare(settings)), file=sys.stderr)
@@ -134,7 +141,7 @@ def run(
         if settings.study.timeout is not None:  # what was done here was part of it
             ends = begin + settings.study.timeout
             worker += ["--timeout", f"{max(ends - time.monotonic(), 1.0):.0f}"]
-        code = _keep(study, settings, worker, join=join, ray=ray, ends=ends)
+        code = _keep(study, settings, worker, join=join, room=room, ends=ends)
     return finish(study, settings, code, as_json=json)
 
 
@@ -166,14 +173,14 @@ def _keep(
     command: Sequence[str],
     *,
     join: bool,
-    ray: str | None,
+    room: Room | None,
     ends: float | None,
 ) -> int:
     """Start the workers and watch over them; returns the exit code."""
-    if ray is not None:
+    if room is not None:
         from optuna_popnas.cli.rays import watch_on_ray
 
-        return watch_on_ray(study, settings, None if ray == "any" else ray)
+        return watch_on_ray(study, settings, room)
     gpus = [] if settings.study.device == "cpu" else visible_gpus()
     workers = worker_count(settings)
     try:

@@ -23,6 +23,17 @@ def test_no_cluster_at_the_address(tmp_path: Path, capsys: pytest.CaptureFixture
     code = main(["search", *SMALL, "--storage", url, "--ray", "127.0.0.1:1"])
     assert code == 1
     assert "No Ray cluster answers at '127.0.0.1:1'" in capsys.readouterr().err
+    assert not (tmp_path / "log").exists()
+
+
+def test_without_ray_nothing_is_stored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The study was made before the cluster was looked for."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["search", *SMALL, "--storage", f"journal:///{tmp_path}/log", "--ray"]) == 2
+    assert "`--ray`: Ray is not installed. Install it: pip install ray." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

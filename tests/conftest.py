@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-import gc
-import sys
-import warnings
 
 from hypothesis import settings
 import optuna
@@ -23,16 +20,3 @@ def verbosity() -> Iterator[None]:
     level = optuna.logging.get_verbosity()
     yield
     optuna.logging.set_verbosity(level)
-
-
-@pytest.fixture(autouse=True)
-def connections() -> Iterator[None]:
-    """Drop the databases of a test: Python 3.13 warns of connections that nobody has closed.
-
-    Optuna and SQLAlchemy leave those of a storage to the garbage collector.
-    """
-    yield
-    if sys.version_info >= (3, 13):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()

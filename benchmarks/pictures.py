@@ -24,6 +24,7 @@ from matplotlib import pyplot as plt
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- compare: begin -->", "<!-- compare: end -->"
 _RESAMPLES = 1000
+_OPTUNAS = (OURS[0], "tpe", "nsga2", "gp", "random")
 #: A mean of fewer searches is not called the best.
 _FEWEST_SEEDS = 3
 _COLOURS = {
@@ -62,6 +63,8 @@ def write(folder: Path, names: Sequence[str], docs: Path = DOCS) -> None:
         raise ValueError(f"`docs` must have {BEGIN} and {END} in {page}. Add both lines.")
     parts = [BEGIN, f"Measured on {datetime.date.today()}; regenerate with `--write`.", ""]
     parts += [against_best(kept), ""]
+    theirs = {name: [r for r in found if r.method in _OPTUNAS] for name, found in kept.items()}
+    parts += ["The same against Optuna's own samplers alone:", "", against_best(theirs), ""]
     for kind, (title, series) in _SERIES.items():
         path = docs / "images" / f"benchmarks-{kind}.png"
         draw(kept, title, series, path)

@@ -51,15 +51,7 @@ def search(bench_name: str, method: str, seed: int) -> Record:
     """Run one search."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
-    table = bench.load(bench_name)
-    directions = peers.DIRECTIONS.get(method, ("maximize", "minimize"))
-    trajectory = bench.run(
-        table,
-        peers.METHODS[method](table),
-        seed=seed,
-        directions=directions,
-        early_stops=method == "adaptive",  # of what the bench has learning curves for
-    )
+    trajectory = peers.search(bench.load(bench_name), method, seed)
     return results.summarize(trajectory, method)
 
 

@@ -142,14 +142,7 @@ def found(steps: Sequence[dict[str, Any]], spent: float) -> tuple[list[Cell], li
 
 def search(table: RealBench, method: str, seed: int) -> dict[str, Any]:
     """Run one search and return its line."""
-    directions = peers.DIRECTIONS.get(method, ("maximize", "minimize"))
-    trajectory = bench.run(
-        table,
-        peers.METHODS[method](table),
-        seed=seed,
-        directions=directions,
-        early_stops=method == "adaptive",
-    )
+    trajectory = peers.search(table, method, seed)
     steps = [
         {
             "cell": str(step.cell),

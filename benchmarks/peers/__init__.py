@@ -3,6 +3,7 @@
 from peers.catalogue import DIRECTIONS
 from peers.catalogue import METHODS
 from peers.catalogue import OURS
+from peers.catalogue import search
 
 
-__all__ = ["DIRECTIONS", "METHODS", "OURS"]
+__all__ = ["DIRECTIONS", "METHODS", "OURS", "search"]

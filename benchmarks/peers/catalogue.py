@@ -7,6 +7,8 @@ from functools import partial
 import warnings
 
 from bench.base import Bench
+from bench.running import run
+from bench.running import Trajectory
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
@@ -107,3 +109,17 @@ METHODS: dict[str, Callable[[Bench], Factory]] = {
 OURS = ("adaptive", "popnas", "popnas-v1", "pnas")
 #: Directions of the studies of searches for accuracy alone.
 DIRECTIONS = {"pnas": ("maximize",)}
+
+
+def search(bench: Bench, method: str, seed: int) -> Trajectory:
+    """Search a bench with a method, as all comparisons do.
+
+    The adaptive search ends hopeless trainings early, on what has learning curves.
+    """
+    return run(
+        bench,
+        METHODS[method](bench),
+        seed=seed,
+        directions=DIRECTIONS.get(method, ("maximize", "minimize")),
+        early_stops=method == "adaptive",
+    )

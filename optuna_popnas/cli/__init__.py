@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f"optuna-popnas {name}: {_as_flags(str(error))}", file=sys.stderr)
+        print(f"optuna-popnas {name}: {_sentence(error)}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except Exception as error:  # drivers of storages have their own exceptions
         from optuna_popnas.cli.storages import storage_problem
@@ -96,6 +96,12 @@ def _run(name: str, words: Sequence[str]) -> int:
     positional = [value for value in found if value is not None]  # else they have their defaults
     code: int = module.run(*positional, **arguments)
     return code
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:  # of the system, not ours
+        return f"{str(error.filename)!r} cannot be used: {error.strerror}. Check the path."
+    return _as_flags(str(error))
 
 
 def _as_flags(text: str) -> str:

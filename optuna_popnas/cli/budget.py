@@ -9,7 +9,6 @@ from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import Values
 from optuna_popnas.cli.outlook import worker_count
-from optuna_popnas.cli.schema import settings as known_settings
 from optuna_popnas.cli.storages import begun_study
 from optuna_popnas.cli.studies import PICKED
 from optuna_popnas.cli.work import load_data
@@ -106,7 +105,7 @@ def _picks(
     settings: SearchSettings, values: Values, hours: float, trainings: float, seconds: float
 ) -> Values:
     """Return the settings of a search of so many trainings, beside those of its proxy."""
-    mode = settings.values["search"].get("mode", known_settings()["search"]["mode"].default)
+    mode = settings.mode
     search: dict[str, Any] = {}
     if mode == "adaptive":
         search["budget_seconds"] = round(seconds, 1)

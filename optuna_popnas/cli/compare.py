@@ -71,7 +71,7 @@ def _read(
     read: dict[str, tuple[StudyView, SearchSummary]] = {}
     for text in studies:
         url, _, name = text.partition("#") if "://" in text else (storage, "", text)
-        view = view_study(load_study(url, name or None))
+        view = view_study(load_study(url, name or None, choice="by URL#NAME"))
         if any(view == known for known, _ in read.values()):
             raise ConfigError(f"Each study must be named once, but {text!r} is there twice.")
         # Studies of two files may have one name.

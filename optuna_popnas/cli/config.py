@@ -7,6 +7,7 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from optuna_popnas.cli.appendix_b import setting_hint
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.errors import nearest
 from optuna_popnas.cli.flags import Values
@@ -19,6 +20,9 @@ from optuna_popnas.cli.schema import settings as known_settings
 from optuna_popnas.cli.schema import StudySettings
 from optuna_popnas.cli.schema import TIME_PREDICTORS
 from optuna_popnas.cli.storages import storage_url
+from optuna_popnas.search import MODES
+from optuna_popnas.search import SearchConfig
+from optuna_popnas.search import unused_settings
 from optuna_popnas.space import SearchSpace
 
 
@@ -81,6 +85,11 @@ class SearchSettings:
         return self.study.name or Path(str(self.data_source)).stem or "popnas"
 
     @property
+    def mode(self) -> str:
+        """How the search chooses cells."""
+        return str(self.values["search"].get("mode", known_settings()["search"]["mode"].default))
+
+    @property
     def data_source(self) -> Any:
         """Name or path of the data."""
         return self.values["data"].get("source", "digits")
@@ -118,17 +127,7 @@ class SearchSettings:
                     f"but got {name!r}. {nearest(name, costs)}"
                 )
         values.update(planned_limits(values))
-        for name in ("time_predictor", "time_probe"):
-            if values.get("mode") == "pnas" and values.get(name):
-                raise ConfigError(
-                    f"[search] `{name}` must be left out in mode 'pnas', as it predicts no times."
-                )
-        join = self.build("network", NetworkConfig).join
-        if values.get("mode") == "popnas-v1" and join != "concat":
-            raise ConfigError(
-                "[network] `join` must be 'concat' in mode 'popnas-v1' (Sec. 3.4.1), "
-                f"but got {join!r}. Set it in the section, or add --join concat."
-            )
+        self._check_mode()
         probing = values.pop("time_probe", False)
         accuracy, seconds = (
             values.pop(f"{name}_predictor", None) for name in ("accuracy", "time")
@@ -148,6 +147,27 @@ class SearchSettings:
             if isinstance(error, ConfigError):
                 raise
             raise ConfigError(f"[search] {error}") from error
+
+    def _check_mode(self) -> None:
+        """Raise ConfigError if the mode has no use for a setting, or needs another one."""
+        from optuna_popnas.networks import NetworkConfig
+
+        mode = self.mode
+        for section, unused in unused_in(mode).items():
+            for name, reason in unused.items():
+                value = self.values[section].get(name)
+                usual = getattr(SearchConfig, name, None) if section == "search" else None
+                if value and value != usual:
+                    raise ConfigError(
+                        f"[{section}] `{name}` must be left out in mode {mode!r}, as {reason}, "
+                        f"but got {value!r}."
+                    )
+        join = self.build("network", NetworkConfig).join
+        if mode == "popnas-v1" and join != "concat":
+            raise ConfigError(
+                "[network] `join` must be 'concat' in mode 'popnas-v1' (Sec. 3.4.1), "
+                f"but got {join!r}. Set it in the section, or add --network.join concat."
+            )
 
     def _predictor(self, name: str | None, known: Mapping[str, str], tuned: str) -> Any:
         """Return None for the default, or what makes the predictor that was asked for."""
@@ -185,6 +205,16 @@ class SearchSettings:
         }
 
 
+def unused_in(mode: str) -> dict[str, dict[str, str]]:
+    """Return section -> setting that a mode has no use for -> why."""
+    unused = {"search": unused_settings(mode)}
+    if mode == "pnas":
+        timeless = "it predicts no times"
+        unused["search"] |= dict.fromkeys(("time_predictor", "time_probe"), timeless)
+        unused["catboost"] = dict.fromkeys(known_settings()["catboost"], timeless)
+    return unused
+
+
 def planned_limits(search: Mapping[str, Any]) -> dict[str, Any]:
     """Return the limits that the sampler knows, if there are any in this section.
 
@@ -210,7 +240,12 @@ def read_settings(path: str | None, flags: Values) -> SearchSettings:
     values: Values = {}
     if path is not None:
         values = read_toml(path)
-        SearchSettings(values, source=path)  # name the file where it is to blame
+        theirs = SearchSettings(values, source=path)  # name the file where it is to blame
+        mode = flags.get("search", {}).get("mode", theirs.mode)
+        if mode != theirs.mode and mode in MODES:  # what it has for its own mode is not for this
+            for section, unused in unused_in(mode).items():
+                kept = {k: v for k, v in values.get(section, {}).items() if k not in unused}
+                values[section] = kept
     merged = merge(values, flags)
     settings = SearchSettings(merged, source="the command line" if path is None else path)
     settings.check()
@@ -230,13 +265,16 @@ def _no_section(name: str, value: Any, source: str) -> str:
     homes = [section for section, table in known_settings().items() if name in table]
     if homes and not isinstance(value, Mapping):
         return f"`{name}` must be in a section, but is in none in {source}. {_home(name, homes)}"
-    return f"`{name}` is no section of {source}. {nearest(name, known_settings())}"
+    hint = setting_hint(name) or nearest(name, known_settings())
+    return f"`{name}` is no section of {source}. {hint}"
 
 
 def _right(name: str, section: str) -> str:
     """Return a hint: the section that has this setting, or a setting of this section."""
     homes = [other for other, table in known_settings().items() if name in table]
-    return _home(name, homes) if homes else nearest(name, known_settings()[section])
+    if homes:
+        return _home(name, homes)
+    return setting_hint(name) or nearest(name, known_settings()[section])
 
 
 def _home(name: str, sections: Sequence[str]) -> str:

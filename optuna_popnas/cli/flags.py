@@ -19,6 +19,7 @@ from docstring_parser import parse_from_object
 from jsonargparse import ArgumentParser
 from jsonargparse import set_loader
 
+from optuna_popnas.cli.appendix_b import flag_hint
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.errors import nearest
 
@@ -216,9 +217,7 @@ class CommandParser:
             if action is None or (
                 flag not in self.flags and kind_of(action) not in (bool, bool | None)
             ):
-                hint = nearest(flag, self.flags)
-                hint = hint if len(self.flags) < 30 else hint.split("There are")[0]
-                raise ConfigError(f"There is no option `{flag}`. {hint or 'See --help.'}")
+                raise ConfigError(f"There is no option `{flag}`. {flag_hint(flag, self.flags)}")
             if kind_of(action) in (bool, bool | None) and not equals:
                 value = "true" if flag in self.flags else "false"
             elif not equals and action.dest in OPTIONAL:

@@ -163,7 +163,11 @@ def _first_line(error: BaseException, url: str | None) -> str:
 
 
 def load_study(
-    url: str | None, name: str | None = None, *, patience: float = LOOK
+    url: str | None,
+    name: str | None = None,
+    *,
+    patience: float = LOOK,
+    choice: str = "with --study",
 ) -> optuna.Study:
     """Return a study; its name may be left out where there is only one.
 
@@ -171,6 +175,7 @@ def load_study(
         url: See :func:`storage_url`.
         name: Name of the study.
         patience: Seconds that the storage may be away, now and in all that is done with the study.
+        choice: How a study is chosen where there are several, for the error.
 
     Raises:
         ConfigError: There is no such study, or several and none was named.
@@ -190,7 +195,7 @@ def load_study(
         if len(names) > 1:
             raise ConfigError(
                 f"There are {len(names)} studies in {where}: {', '.join(names)}. "
-                "Choose one with --study."
+                f"Choose one {choice}."
             )
         name = names[0]
     if name not in names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from optuna_popnas.search import unused_settings
 from optuna_popnas.space import SearchSpace
 
 
@@ -98,6 +99,8 @@ def _differences(
     stored: Setup, space: SearchSpace, settings: dict[str, Any]
 ) -> list[tuple[str, Any, Any]]:
     theirs = {**stored.space.to_dict(), **stored.settings}
+    for name in unused_settings(stored.settings.get("mode", "popnas")):
+        theirs.pop(name, None)
     return [
         (name, theirs[name], ours)
         for name, ours in {**space.to_dict(), **settings}.items()

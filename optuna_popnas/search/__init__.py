@@ -26,10 +26,13 @@ from optuna_popnas.search.progress import most_trials
 from optuna_popnas.search.progress import next_wave
 from optuna_popnas.search.progress import prediction_quality
 from optuna_popnas.search.progress import PredictionQuality
+from optuna_popnas.search.settings import MODES
 from optuna_popnas.search.settings import SearchConfig
+from optuna_popnas.search.settings import unused_settings
 
 
 __all__ = [
+    "MODES",
     "ExplorationSets",
     "LevelEstimates",
     "Observation",
@@ -57,4 +60,5 @@ __all__ = [
     "prediction_quality",
     "thin_front",
     "top_accuracy",
+    "unused_settings",
 ]

@@ -14,23 +14,32 @@ MODES: tuple[str, ...] = ("adaptive", "popnas", "pnas", "popnas-v1")
 BEAMS: tuple[str, ...] = ("hypervolume", "accuracy")
 
 # What a mode has no use for, and why; a setting that is as by default is not asked about.
-_LEVELS = "it chooses a level at a time"
-_WAVES = "it chooses small waves of cells"
+_LEVELS = "it chooses a level at a time, not waves as 'adaptive' does"
+_WAVES = "it chooses small waves of cells, not levels as 'popnas' does"
 _IGNORED: dict[str, dict[str, str]] = {
     "adaptive": {"beam": _WAVES, "pilot": _WAVES},
-    "popnas": {"time_range": _LEVELS},
+    "popnas": dict.fromkeys(("time_range", "first_cells", "wave_size"), _LEVELS),
     "pnas": {
         "max_exploration_children": "it has no exploration step",
         "time_limit": "it predicts no times",
         "objectives": "accuracy is its only objective",
         "beam": "it has no front",
-        "time_range": _LEVELS,
+        **dict.fromkeys(("time_range", "first_cells", "wave_size"), _LEVELS),
     },
     "popnas-v1": {
         "max_exploration_children": "it has no exploration step",
-        "time_range": _LEVELS,
+        **dict.fromkeys(("time_range", "first_cells", "wave_size"), _LEVELS),
     },
 }
+# Of the modes that choose a level at a time. Programs of before mode "adaptive", which has become
+# the default, pass them to the sampler.
+_OF_LEVELS = ("max_children", "max_exploration_children", "optimism", "max_candidates")
+
+
+def unused_settings(mode: str) -> dict[str, str]:
+    """Return the settings that a mode has no use for, and why; none of a mode that is none."""
+    levels = _OF_LEVELS if mode == "adaptive" else ()
+    return {**_IGNORED.get(mode, {}), **dict.fromkeys(levels, _WAVES)}
 
 
 @dataclass(frozen=True)

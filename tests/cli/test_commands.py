@@ -105,6 +105,29 @@ def test_compare(storage: str, capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert row["summary"]["time"]["training"] > 0
 
 
+def test_compare_says_how_a_study_is_chosen(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The advice was ``--study``, which the command has not."""
+    url = f"journal:///{tmp_path}/journal"
+    for name in ("one", "two"):
+        optuna.create_study(study_name=name, storage=open_storage(url))
+    code, _, errors = run(capsys, "compare", url)
+    assert code == 2
+    assert "one, two. Choose one by URL#NAME." in errors
+    assert run(capsys, "compare", f"{url}#one")[0] == 0
+
+
+def test_files_that_cannot_be_written_are_told_in_words(
+    storage: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "missing" / "cells.svg")
+    for command in (["compare", "made-up"], ["draw"]):
+        code, _, errors = run(capsys, *command, "--storage", storage, "-o", path)
+        assert code == 1
+        assert f"{path!r} cannot be used: No such file or directory. Check the path." in errors
+
+
 def test_predictors_needs_deeper_cells(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     url = f"journal:///{tmp_path}/journal"
     run_study(max_blocks=1, storage=open_storage(url))

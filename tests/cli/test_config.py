@@ -213,6 +213,30 @@ def test_the_thesis_is_written_out_in_full() -> None:
         assert names - set(thesis.values[section]) <= ways
     assert thesis.build("space", SearchSpace) == SearchSpace()
     assert set(thesis.values["lstm"]) == {field.name for field in fields(LSTMSettings)}
+    assert {"candidates", "max_trees", "patience"} == set(thesis.values["catboost"])
+    assert {"mode", "max_children", "max_exploration_children", "beam"} < {
+        *thesis.values["search"]
+    }
+
+
+def test_commands_of_the_thesis_are_accepted() -> None:
+    """Table 6.4 compares its file in two modes: what one has no use for does not stop it."""
+    pnas = read(EXAMPLES / "thesis.toml", "--mode", "pnas", "--study", "thesis-pnas")
+    assert pnas.make_sampler().settings["mode"] == "pnas"
+    assert pnas.values["training"] == read(EXAMPLES / "thesis.toml").values["training"]
+    assert {"beam", "max_exploration_children", "time_predictor"}.isdisjoint(pnas.values["search"])
+    assert pnas.values["catboost"] == {} and pnas.values["lstm"]["models"] == 5
+    flags = [
+        line.split()[4:]
+        for line in (EXAMPLES / "thesis.toml").read_text().splitlines()
+        if line.startswith("#   optuna-popnas search")
+    ]
+    assert ["--mode", "pnas", "--study", "thesis-pnas"] in flags
+    # What is given beside the mode is refused all the same.
+    with pytest.raises(ConfigError, match="`time_predictor` must be left out in mode 'pnas'"):
+        read(EXAMPLES / "thesis.toml", "--mode", "pnas", "--time-predictor", "nnls")
+    with pytest.raises(ConfigError, match="`mode` must be one of"):
+        read(EXAMPLES / "thesis.toml", "--mode", "pnass")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +245,12 @@ def test_the_thesis_is_written_out_in_full() -> None:
         ("--mode pnas --time-limit 5", "`time_limit` must be left out in mode 'pnas', as it pre"),
         ("--mode pnas --time-predictor nnls", "`time_predictor` must be left out in mode 'pnas'"),
         ("--mode popnas-v1 --lookbacks 1", "`join` must be 'concat' in mode 'popnas-v1'"),
-        ("--mode popnas-v1 --join concat", "`lookbacks` must be 1 in mode 'popnas-v1'"),
+        ("--mode popnas-v1 --lookbacks 1", "or add --network.join concat"),
+        ("--mode popnas-v1 --network.join concat", "`lookbacks` must be 1 in mode 'popnas-v1'"),
+        ("--mode pnas --catboost.patience 3", r"\[catboost\] `patience` must be left out"),
+        ("--mode popnas --wave-size 3", "`wave_size` must be left out in mode 'popnas'"),
+        ("--max-children 16", "`max_children` must be left out in mode 'adaptive', as it"),
+        ("--optimism 1", "not levels as 'popnas' does, but got 1.0"),
     ],
 )
 def test_settings_that_a_mode_ignores_are_refused(flags: str, message: str) -> None:

@@ -19,6 +19,7 @@ from optuna_popnas.predictors import NNLSTimePredictor
 from optuna_popnas.predictors import RidgeTimePredictor
 from optuna_popnas.sampler.facts import Fact
 from optuna_popnas.sampler.planner import Planner
+from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.sampler.setup import setup_from_json
 from optuna_popnas.sampler.setup import setup_problem
 from optuna_popnas.sampler.stored_plans import find_setup
@@ -182,3 +183,16 @@ def test_of_settings_of_time_nothing_is_left_in_a_study_of_accuracy_alone() -> N
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.optimize(lambda trial: float(len(SPACE.suggest(trial))))
     assert max(len(plan.cells) for plan in view_study(study).plans[2:]) == 2
+
+
+def test_settings_that_a_mode_does_not_use_are_not_compared() -> None:
+    """Searches were begun with the beam of another mode, which is refused now."""
+    begun = POPNASSampler(SPACE, mode="adaptive", max_children=16, seed=0)
+    now = POPNASSampler(SPACE, mode="adaptive", seed=0)
+    assert setup_problem(Setup(SPACE, begun.settings), SPACE, now.settings) is None
+    other = POPNASSampler(SPACE, mode="adaptive", wave_size=4, seed=0)
+    problem = setup_problem(Setup(SPACE, begun.settings), SPACE, other.settings)
+    assert problem is not None and "`wave_size` must be 8" in problem
+    levels = POPNASSampler(SPACE, mode="popnas", max_children=16, seed=0)
+    thesis = POPNASSampler(SPACE, mode="popnas", seed=0)
+    assert setup_problem(Setup(SPACE, levels.settings), SPACE, thesis.settings) is not None

@@ -348,6 +348,8 @@ def test_large_levels_are_sampled_and_say_so() -> None:
         ({"mode": "popnas-v1", "max_exploration_children": 4}, "as it has no exploration step"),
         ({"mode": "adaptive", "beam": "accuracy"}, "as it chooses small waves of cells"),
         ({"mode": "popnas-v1", "time_range": (1, 2)}, "as it chooses a level at a time"),
+        ({"mode": "popnas", "first_cells": 20}, "as it chooses a level at a time, not waves"),
+        ({"mode": "pnas", "wave_size": 4}, "`wave_size` must be left out in mode 'pnas'"),
         ({"beam": "x"}, "`beam` must be one of 'hypervolume', 'accuracy', but got 'x'"),
         ({"max_children": 0}, "`max_children` must be an integer of at least 1, but got 0"),
         ({"max_exploration_children": -1}, "of at least 0, but got -1"),

@@ -88,10 +88,11 @@ def test_other_defaults_are_refused_with_what_to_pass(
 
 def test_the_command_says_which_flags_go_on(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["search", "--storage", url, "--operators", "identity,3x3 conv", "--max-blocks", "3"]
-    command += ["--max-children", "4", "--max-exploration-children", "2"]
+    beam = ["--max-children", "4", "--max-exploration-children", "2"]
     for flags, sentence in (
+        (beam, "as it chooses small waves of cells, not levels as 'popnas' does"),
         ([], "`mode` must be 'popnas'"),
-        (["--mode", "popnas"], "Pass --accuracy-predictor gp, or use another study name."),
+        ([*beam, "--mode", "popnas"], "Pass --accuracy-predictor gp, or use another study name."),
     ):
         assert main([*command, "--study", "old", *flags]) == 2
         assert sentence in capsys.readouterr().err

@@ -10,6 +10,7 @@ from typing import Any
 from corpus import rows
 from corpus import tasks
 import numpy as np
+from peers.catalogue import OWN_DATA
 from predictors import flat_splits
 from predictors import interval
 from predictors import score
@@ -21,6 +22,8 @@ from optuna_popnas import NetworkConfig
 from optuna_popnas import predictors as pr
 from optuna_popnas import SearchSpace
 from optuna_popnas.networks import cell_costs
+from optuna_popnas.predictors.guide import KnownCells
+from optuna_popnas.sampler.warm_start import known_cells
 from optuna_popnas.search import prediction_quality
 
 
@@ -57,15 +60,37 @@ def corpus(name: str) -> Table:
     )
 
 
+def others(data: str) -> list[KnownCells]:
+    """Return the cells that ship with the library, but for those of a data set."""
+    return [item for item in known_cells("corpus") if OWN_DATA[item.name] != data]
+
+
+def _of_searches(
+    data: str, known: list[KnownCells], space: SearchSpace, *, seed: int
+) -> pr.ExploringAccuracyPredictor:
+    """Return what predicts in the adaptive search; it knows nothing of the data set."""
+    model = pr.ExploringAccuracyPredictor(
+        space,
+        seed=seed,
+        prior=priors.prior("exploring", data),
+        guided=priors.prior("guided", data),
+    )
+    model.learn_from(known)
+    return model
+
+
 def print_own_cells(splits: int) -> None:
     """Print ranks over all cells of two blocks or more from few cells of any depth."""
     for name, data in TASKS.items():
         table = corpus(name)
-        prior = priors.prior("accuracy", data)
         models: dict[str, Callable[..., Any]] = {
             "size alone": SizeAlone,
             "Gaussian process on ranks": pr.GaussianProcessAccuracyPredictor,
-            "size-aware (default)": partial(pr.SizeAwareAccuracyPredictor, prior=prior),
+            "size-aware": partial(
+                pr.SizeAwareAccuracyPredictor, prior=priors.prior("accuracy", data)
+            ),
+            "the same, of searches": partial(_of_searches, data, []),
+            "with cells of other data": partial(_of_searches, data, others(data)),
         }
         print(f"\n{name}: {len(table.cells)} cells; rho over cells of 2 blocks or more")
         for title, model in models.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 import warnings
 
 from bench.base import Bench
@@ -17,8 +18,8 @@ import priors
 from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
 from optuna_popnas.predictors import ExploringAccuracyPredictor
-from optuna_popnas.predictors import Predictor
 from optuna_popnas.predictors import SizeAwareTimePredictor
+from optuna_popnas.sampler.warm_start import known_cells
 from peers.bananas import BananasLike
 from peers.evolution import LocalSearch
 from peers.evolution import RegularizedEvolution
@@ -59,15 +60,19 @@ OWN_DATA = {
 }
 
 
-def adaptive_settings(bench: Bench) -> dict[str, float | Callable[..., Predictor]]:
-    """Return the budget, and predictors that know of other data sets than the bench's alone."""
+def adaptive_settings(bench: Bench) -> dict[str, Any]:
+    """Return the budget, and what other data sets than the bench's alone have taught."""
     data = OWN_DATA.get(bench.name)
     if data is None:
         return {"budget_seconds": bench.budget}
+    known = known_cells("corpus")
     return {
         "budget_seconds": bench.budget,
+        "warm_start": [item for item in known if OWN_DATA[item.name] != data],
         "accuracy_predictor": partial(
-            ExploringAccuracyPredictor, prior=priors.prior("exploring", data)
+            ExploringAccuracyPredictor,
+            prior=priors.prior("exploring", data),
+            guided=priors.prior("guided", data),
         ),
         "time_predictor": partial(SizeAwareTimePredictor, prior=priors.prior("seconds", data)),
     }

@@ -1,7 +1,7 @@
 """What cells of other searches say of the accuracies of this one's.
 
-Other data, networks, operators and lookbacks: so by the descriptors alone, which mean the same
-everywhere, and in deviations from the mean of each search.
+Of other data and networks, so in deviations from the mean of each search; where operators or
+lookbacks differ, by what both have, and by the descriptors, which mean the same everywhere.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from optuna_popnas.predictors.base import FloatArray
 from optuna_popnas.predictors.features.frame import Inputs
@@ -20,10 +21,12 @@ from optuna_popnas.predictors.size_link import link
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
+from optuna_popnas.space.grammar import MAX_OPERATORS
 
 
+_FEWEST = 2
 _MOST = 400  # cells of a search that are learnt from
-_MOST_WEIGHT = 0.5  # before a cell of one's own was trained
+_MOST_WEIGHT = 0.8  # before a cell of one's own was trained
 
 
 class KnownCells(NamedTuple):
@@ -50,34 +53,56 @@ class Guide:
     """
 
     def __init__(self, space: SearchSpace, known: Sequence[KnownCells], prior: Prior) -> None:
-        self._processes = [_learn(item, prior) for item in known]
+        self._own, self._space = space, _common_space(space, known)
+        fits = [[i for i, cell in enumerate(item.cells) if cell in self._space] for item in known]
+        self._processes = [
+            self._learn(item, np.array(rows), prior)
+            for item, rows in zip(known, fits)
+            if len(rows) >= _FEWEST
+        ]
         # As far as it tells the same of the space's cells as size does: what is nonsense hardly
         # counts until own cells speak for it.
         rng = np.random.default_rng(0)
         depths = range(1, space.max_blocks + 1)
         cells = CellBatch.concatenate([space.random_cells(n, 100, rng=rng) for n in depths])
         inputs = inputs_of(space, cells.canonical())
-        alike = np.corrcoef(self(inputs), inputs.sizes @ prior.slopes)[0, 1]
+        alike = np.corrcoef(self(cells, inputs), inputs.sizes @ prior.slopes)[0, 1]
         self.weight = float(np.round(_MOST_WEIGHT * np.clip(np.nan_to_num(alike), 0.0, 1.0), 2))
 
-    def __call__(self, inputs: Inputs) -> FloatArray:
-        """Return the ``(n,)`` mean of what the searches say."""
-        sizes = _by_size(inputs)
-        means = [(one.mean(sizes) - one.center) / one.scale for one in self._processes]
-        return np.asarray(np.mean(means, axis=0))
+    def __call__(self, cells: CellBatch, inputs: Inputs) -> FloatArray:
+        """Return the ``(n,)`` mean of what the searches say.
+
+        Args:
+            cells: Cells of the space.
+            inputs: The same as a process of the space sees them.
+        """
+        if self._space != self._own:
+            inputs = self._inputs(cells)
+        means = [(one.mean(inputs) - one.center) / one.scale for one in self._processes]
+        return np.asarray(np.mean(means, axis=0)) if means else np.zeros(len(cells))
+
+    def _inputs(self, cells: CellBatch) -> Inputs:
+        common = CellBatch(self._space, cells.encoding, cells.lengths)
+        return inputs_of(self._space, common.canonical())
+
+    def _learn(self, known: KnownCells, rows: npt.NDArray[np.intp], prior: Prior) -> SizeProcess:
+        rng = np.random.default_rng(0)
+        if len(rows) > _MOST:
+            rows = np.sort(rng.choice(rows, _MOST, replace=False))
+        cells = CellBatch.from_cells(self._space, [known.cells[row] for row in rows])
+        targets = link(np.array(known.accuracy)[rows])
+        return SizeProcess(prior, rng=rng).fit(self._inputs(cells), targets)
 
 
-def _learn(known: KnownCells, prior: Prior) -> SizeProcess:
-    space = SearchSpace.of(known.cells)
-    rng = np.random.default_rng(0)
-    rows = np.arange(len(known.cells))
-    if len(rows) > _MOST:
-        rows = np.sort(rng.choice(len(rows), _MOST, replace=False))
-    cells = CellBatch.from_cells(space, [known.cells[row] for row in rows]).canonical()
-    targets = link(np.array(known.accuracy)[rows])
-    return SizeProcess(prior, rng=rng).fit(_by_size(inputs_of(space, cells)), targets)
+def _common_space(space: SearchSpace, known: Sequence[KnownCells]) -> SearchSpace:
+    """Return the space of all cells, which numbers operators as ``space`` does.
 
-
-def _by_size(inputs: Inputs) -> Inputs:
-    nothing = np.zeros((len(inputs.sizes), 1))
-    return Inputs(inputs.sizes, (inputs.groups[0], nothing, nothing))
+    Operators for which it has no room are left out.
+    """
+    cells = [cell for item in known for cell in item.cells]
+    names = dict.fromkeys(name for cell in cells for name in cell.operators)
+    return SearchSpace(
+        tuple(dict.fromkeys([*space.operators, *names]))[:MAX_OPERATORS],
+        max_blocks=max([space.max_blocks, *map(len, cells)]),
+        lookbacks=max([space.lookbacks, *(-value for cell in cells for value in cell.lookbacks)]),
+    )

@@ -20,6 +20,7 @@ from optuna_popnas.predictors.base import FloatArray
 from optuna_popnas.predictors.base import Prediction
 from optuna_popnas.predictors.base import Predictor
 from optuna_popnas.predictors.base import training_data
+from optuna_popnas.predictors.features.frame import Inputs
 from optuna_popnas.predictors.features.frame import inputs_of
 from optuna_popnas.predictors.guide import Guide
 from optuna_popnas.predictors.guide import KnownCells
@@ -47,6 +48,7 @@ class SizeAwarePredictor(Predictor):
         space: The search space.
         seed: Seed of the choice of cells, where there are thousands.
         prior: What is known before the first training; that of the library if left out.
+        guided: The same where :meth:`learn_from` tells what to expect.
     """
 
     _kind: str
@@ -55,10 +57,16 @@ class SizeAwarePredictor(Predictor):
     _most_kept = 1500  # trained cells that predictions are made from
 
     def __init__(
-        self, space: SearchSpace, *, seed: int | None = None, prior: Prior | None = None
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | None = None,
+        prior: Prior | None = None,
+        guided: Prior | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
         self.prior = shipped(self._kind) if prior is None else prior
+        self._guided = shipped("guided") if guided is None else guided
         self.process: SizeProcess | None = None
         self.guide: Guide | None = None
 
@@ -67,9 +75,9 @@ class SizeAwarePredictor(Predictor):
         if known:
             with one_blas_thread():
                 self.guide = (
-                    _shipped_guide(self.space, tuple(known), self._kind)
-                    if self.prior is shipped(self._kind)
-                    else Guide(self.space, known, self.prior)
+                    _shipped_guide(self.space, tuple(known))
+                    if self._guided is shipped("guided")
+                    else Guide(self.space, known, self._guided)
                 )
 
     def _set_unit(self, values: FloatArray) -> None:
@@ -106,23 +114,31 @@ class SizeAwarePredictor(Predictor):
         else:
             batch, array = CellBatch(self.space, np.zeros((0, 1, 4), dtype=np.int8)), np.zeros(0)
         self._set_unit(array)
-        rng = np.random.default_rng(self.seed)
         with one_blas_thread():
-            process = SizeProcess(
-                self.prior,
-                most_kept=self._most_kept,
-                rng=rng,
-                guide=self.guide,
-                weight=0.0 if self.guide is None else self.guide.weight,
-            )
-            inputs = inputs_of(self.space, batch.canonical())
-            self.process = process.fit(inputs, self._link(array), relative_noise)
+            inputs, targets = self._inputs(batch), self._link(array)
+            weight = 0.0 if self.guide is None else self.guide.weight
+            process = self._process(self._guided if weight else self.prior, weight)
+            process.fit(inputs, targets, relative_noise)
+            if weight and process.weight == 0:  # nothing of what others say holds here
+                inputs = inputs._replace(expected=None)
+                process = self._process(self.prior, 0.0).fit(inputs, targets, relative_noise)
+        self.process = process
         return self
+
+    def _process(self, prior: Prior, weight: float) -> SizeProcess:
+        rng = np.random.default_rng(self.seed)
+        return SizeProcess(prior, most_kept=self._most_kept, rng=rng, weight=weight)
+
+    def _inputs(self, cells: CellBatch) -> Inputs:
+        inputs = inputs_of(self.space, cells.canonical())
+        if self.guide is None:
+            return inputs
+        return inputs._replace(expected=self.guide(cells, inputs))
 
     def estimate(self, cells: Sequence[Cell]) -> Prediction:
         process: SizeProcess = fitted(self.process, self)
         with one_blas_thread():
-            mean, variance = process.predict(inputs_of(self.space, encode(self.space, cells)))
+            mean, variance = process.predict(self._inputs(encode(self.space, cells)))
         deviation = np.sqrt(variance)
         spread = (self._unlink(mean + deviation) - self._unlink(mean - deviation)) / 2
         return Prediction(self._unlink(mean), spread)
@@ -130,7 +146,7 @@ class SizeAwarePredictor(Predictor):
     def predict(self, cells: Sequence[Cell]) -> FloatArray:
         process: SizeProcess = fitted(self.process, self)
         with one_blas_thread():
-            mean = process.mean(inputs_of(self.space, encode(self.space, cells)))
+            mean = process.mean(self._inputs(encode(self.space, cells)))
         return self._unlink(mean)
 
     def joint(self, cells: Sequence[Cell]) -> tuple[FloatArray, float]:
@@ -140,13 +156,13 @@ class SizeAwarePredictor(Predictor):
         """
         process: SizeProcess = fitted(self.process, self)
         with one_blas_thread():
-            covariance = process.joint(inputs_of(self.space, encode(self.space, cells)))
+            covariance = process.joint(self._inputs(encode(self.space, cells)))
         return covariance, process.noise
 
 
 @lru_cache(maxsize=8)
-def _shipped_guide(space: SearchSpace, known: tuple[KnownCells, ...], kind: str) -> Guide:
-    return Guide(space, known, shipped(kind))  # the same for every wave of a search
+def _shipped_guide(space: SearchSpace, known: tuple[KnownCells, ...]) -> Guide:
+    return Guide(space, known, shipped("guided"))  # the same for every wave of a search
 
 
 class SizeAwareAccuracyPredictor(SizeAwarePredictor):

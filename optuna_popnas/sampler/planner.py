@@ -23,7 +23,9 @@ from optuna_popnas.predictors.size_aware import SizeAwarePredictor
 from optuna_popnas.sampler.board import Board
 from optuna_popnas.sampler.board import Upcoming
 from optuna_popnas.sampler.setup import predictor_name
+from optuna_popnas.sampler.warm_start import CORPUS
 from optuna_popnas.sampler.warm_start import described
+from optuna_popnas.sampler.warm_start import known_cells
 from optuna_popnas.search import Observation
 from optuna_popnas.search import Plan
 from optuna_popnas.search import plan_level
@@ -94,7 +96,8 @@ class Planner:
         seconds: The time predictor; that of the mode if None.
         probe: A cheap estimate of a cell's training time. One that raises is no probe.
         cost: Computed costs of cells.
-        known: Cells of earlier searches.
+        known: Cells of earlier searches; those that ship with the library if None, where the mode
+            and the accuracy predictor use them.
 
     Raises:
         ValueError: The mode, or the accuracy predictor, does not use the known cells.
@@ -106,18 +109,26 @@ class Planner:
     seconds: PredictorSpec | None = None
     probe: Callable[[Cell], float] | None = None
     cost: CostFunction | None = None
-    known: tuple[KnownCells, ...] = ()
+    known: tuple[KnownCells, ...] | None = ()
 
     def __post_init__(self) -> None:
-        if not self.known:
-            return
+        if self.known is None:
+            used = self.config.mode == "adaptive" and self._knows_size()
+            object.__setattr__(self, "known", known_cells(CORPUS) if used else ())
+        elif self.known:
+            self._check_known()
+
+    def _knows_size(self) -> bool:
+        model = _make(self._chosen("accuracy"), self.space, 0, "accuracy_predictor")
+        return isinstance(model, SizeAwarePredictor) and model.guide is None
+
+    def _check_known(self) -> None:
         if self.config.mode != "adaptive":
             raise ValueError(
                 f"`warm_start` must be left out in mode {self.config.mode!r}, which starts from "
                 "nothing. Mode 'adaptive' has one."
             )
-        model = _make(self._chosen("accuracy"), self.space, 0, "accuracy_predictor")
-        if not isinstance(model, SizeAwarePredictor):
+        if not self._knows_size():
             raise ValueError(
                 "`accuracy_predictor` must be left out or be one that knows size where there is a "
                 f"`warm_start`, but got {self._named('accuracy')}."
@@ -163,7 +174,7 @@ class Planner:
             **asdict(self.config),
             "accuracy_predictor": self._named("accuracy"),
             "time_predictor": self._named("seconds"),
-            "warm_start": described(self.known),
+            "warm_start": described(self.known or ()),
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings, default=lambda v: v.item()))
         return plain
@@ -255,7 +266,7 @@ class Planner:
 
         model = _make(accuracy, self.space, seed(_ACCURACY), "accuracy_predictor")
         if isinstance(model, SizeAwarePredictor):
-            model.learn_from(self.known)
+            model.learn_from(self.known or ())
         needs_time = timed and self.config.mode != "pnas"
         return Predictors(
             accuracy=model,

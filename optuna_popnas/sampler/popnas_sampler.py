@@ -71,8 +71,8 @@ class POPNASSampler(BaseSampler):
             ``"adaptive"``).
         warm_start: Searches to start from (mode ``"adaptive"``): studies whose first value is an
             accuracy, their storages as text, or ``"corpus"``, the cells that ship with the
-            library. Other data, operators and lookbacks are allowed; they count as far as the
-            search's own cells agree with them.
+            library, which are taken if left out; ``"none"`` starts from nothing. Other data,
+            operators and lookbacks are allowed; they count as far as own cells agree with them.
         first_cells: Cells that mode ``"adaptive"`` trains before it learns from them.
         wave_size: Cells that mode ``"adaptive"`` chooses at a time; more with many workers.
         stale_after: Seconds of silence after which a trial counts as dead and its cell is
@@ -168,7 +168,7 @@ class POPNASSampler(BaseSampler):
             time_predictor,
             time_probe,
             cost,
-            known_cells(warm_start),
+            None if warm_start is None else known_cells(warm_start),
         )
         self._settings = {**self._planner.settings(), "max_tries": max_tries, "seed": seed}
         self._speculate = idle == "speculate"

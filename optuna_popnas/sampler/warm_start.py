@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 import csv
+from functools import cache
 import hashlib
 from pathlib import Path
 from typing import Any, Union
@@ -17,30 +18,34 @@ from optuna_popnas.space import Cell
 
 
 CORPUS = "corpus"
+NOTHING = "none"
 _CORPUS = Path(__file__).with_name("corpus.csv")
 _FEWEST = 2
 
 #: A study, the storage of one (``"sqlite:///old.db"`` or, of several,
-#: ``"sqlite:///old.db#name"``), or ``"corpus"``.
-Source = Union[optuna.Study, str]
+#: ``"sqlite:///old.db#name"``), ``"corpus"``, ``"none"``, or the cells themselves.
+Source = Union[optuna.Study, str, KnownCells]
 
 
-def known_cells(sources: Source | Sequence[Source] | None) -> tuple[KnownCells, ...]:
+def known_cells(sources: Source | Sequence[Source]) -> tuple[KnownCells, ...]:
     """Read the cells of earlier searches.
 
     Args:
-        sources: Studies whose first value is an accuracy, their storages, or ``"corpus"``: the
-            cells that ship with the library.
+        sources: Studies whose first value is an accuracy, their storages, cells, or ``"corpus"``:
+            those that ship with the library. ``"none"`` stands for no source.
 
     Raises:
         ValueError: A source is none of these, cannot be read, or has no two trained cells.
     """
-    if sources is None:
+    if sources == NOTHING:
         return ()
-    several = [sources] if isinstance(sources, (str, optuna.Study)) else list(sources)
+    several = [sources] if isinstance(sources, (str, optuna.Study, KnownCells)) else sources
     found: list[KnownCells] = []
     for source in several:
-        found += _corpus() if source == CORPUS else [_of_study(_study(source))]
+        if isinstance(source, KnownCells):
+            found.append(source)
+        else:
+            found += _corpus() if source == CORPUS else [_of_study(_study(source))]
     return tuple(found)
 
 
@@ -93,7 +98,8 @@ def _of_study(study: optuna.Study) -> KnownCells:
     return KnownCells(study.study_name, tuple(cells), tuple(accuracies))
 
 
-def _corpus() -> list[KnownCells]:
+@cache
+def _corpus() -> tuple[KnownCells, ...]:
     """Return the trainings that ship with the library, made by ``benchmarks/priors.py``."""
     found: dict[str, tuple[list[Cell], list[float]]] = {}
     with _CORPUS.open(newline="", encoding="utf-8") as file:
@@ -101,6 +107,6 @@ def _corpus() -> list[KnownCells]:
             cells, accuracies = found.setdefault(line["task"], ([], []))
             cells.append(Cell.parse(line["cell"]))
             accuracies.append(float(line["accuracy"]))
-    return [
+    return tuple(
         KnownCells(name, tuple(cells), tuple(values)) for name, (cells, values) in found.items()
-    ]
+    )

@@ -18,7 +18,7 @@ from optuna_popnas.space.operators import PAPER_OPERATORS
 from optuna_popnas.space.operators import parse_operator
 
 
-_MAX_OPERATORS = 100
+MAX_OPERATORS = 100
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Grammar:
             raise ValueError(
                 f"`operators` must not repeat a name, but got {repeated[0]!r} more than once."
             )
-        if not 1 <= len(operators) <= _MAX_OPERATORS:
+        if not 1 <= len(operators) <= MAX_OPERATORS:
             raise ValueError(
-                f"`operators` must hold 1 to {_MAX_OPERATORS} names, but got {len(operators)}."
+                f"`operators` must hold 1 to {MAX_OPERATORS} names, but got {len(operators)}."
             )
         _check_range("max_blocks", max_blocks, MAX_BLOCKS)
         _check_range("lookbacks", lookbacks, MAX_LOOKBACKS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -103,6 +104,57 @@ def test_the_corpus_ships_with_the_library() -> None:
     known = known_cells("corpus")
     assert {item.name for item in known} >= {"fashion", "cifar10"}
     assert all(len(item.cells) >= 100 for item in known)
+
+
+def test_searches_start_from_the_corpus_unless_told_otherwise() -> None:
+    def settings(**given: Any) -> list[str]:
+        return list(POPNASSampler(SPACE, **given).settings["warm_start"])
+
+    assert settings() == settings(warm_start="corpus")
+    assert len(settings()) == len(known_cells("corpus"))
+    assert settings(warm_start="none") == settings(warm_start=[]) == []
+    assert settings(mode="popnas") == settings(mode="pnas") == []
+    assert settings(accuracy_predictor=GaussianProcessAccuracyPredictor) == []
+    cells = known_cells("corpus")[0]
+    assert settings(warm_start=cells) == settings()[:1]
+
+
+def test_a_study_that_began_with_nothing_says_how_to_go_on() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.sampler = POPNASSampler(SPACE, warm_start="none", seed=0)
+    study.optimize(lambda trial: (accuracy_of(SPACE.suggest(trial)), 1.0), n_trials=1)
+    study.sampler = POPNASSampler(SPACE, seed=0)
+    with pytest.raises(ValueError, match="warm_start='none'.*--warm-start none"):
+        study.optimize(lambda trial: (accuracy_of(SPACE.suggest(trial)), 1.0), n_trials=1)
+
+
+def test_operators_that_both_have_tell_more_than_size() -> None:
+    """Of two pools of one size only the name says which is good."""
+    space = SearchSpace(["identity", "3x3 conv", "2x2 maxpool", "2x2 avgpool"], max_blocks=2)
+    wider = SearchSpace([*reversed(space.operators), "5x5 conv"], max_blocks=3)
+
+    def truth(cell: Cell) -> float:
+        return 0.3 + 0.1 * sum(name == "2x2 maxpool" for name in cell.operators)
+
+    others = [cell for cell in wider.first_level() if len(set(cell.operators)) == 2]
+    known = KnownCells("earlier", tuple(others), tuple(truth(cell) for cell in others))
+    cells = [
+        cell for cell in space.first_level() if {*cell.operators} <= {"2x2 maxpool", "2x2 avgpool"}
+    ]
+    model = SizeAwareAccuracyPredictor(space, seed=0)
+    model.learn_from([known])
+    predicted = model.fit([], []).predict(cells)
+    assert spearmanr(predicted, [truth(cell) for cell in cells])[0] > 0.9
+    plain = SizeAwareAccuracyPredictor(space, seed=0).fit([], []).predict(cells)
+    assert abs(spearmanr(plain, [truth(cell) for cell in cells])[0]) < 0.5
+
+
+def test_more_operators_than_a_space_holds_are_left_out() -> None:
+    """A space of a hundred operators has no room for those of other searches."""
+    many = [f"{height}x{width} conv" for height in range(1, 11) for width in range(1, 11)]
+    model = SizeAwareAccuracyPredictor(SearchSpace(many, max_blocks=1), seed=0)
+    model.learn_from(known_cells("corpus"))
+    assert np.isfinite(model.fit([], []).predict([Cell([(-1, "1x1 conv", -1, "2x3 conv")])])).all()
 
 
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:

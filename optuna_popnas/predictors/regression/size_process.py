@@ -5,7 +5,7 @@
 | ``z`` | ``(n, p)`` | descriptors of cells, in standard deviations of the space's cells |
 | ``x_g`` | ``(n, d_g)`` | group ``g`` of features: descriptors, what cells are made of, pairs |
 | ``m = (1 - w) z @ slopes + w g`` | ``(n,)`` | mean before any training |
-| ``g``, ``w`` | ``(n,)`` | what a guide says of cells, in deviations of targets; its weight |
+| ``g``, ``w`` | ``(n,)`` | what other searches let expect, in deviations of targets; its weight |
 | ``k = c + v_0 (z * scale) (z' * scale)^T + sum_g v_g exp(-w_g |x_g - x_g'|^2 / 2)`` | | |
 | ``r`` | ``(n,)`` | noise of each target, in units of ``noise`` |
 | ``logs`` | ``(8,)`` | logarithms of ``v_0, v_1, w_1, v_2, w_2, v_3, w_3, noise`` |
@@ -34,7 +34,7 @@ _MOST_TUNED = 250  # rows that hyperparameters are tuned on: the cost grows with
 _ITERATIONS = 30
 _JITTER = 1e-6
 _LOG_DIGITS = 3
-_WEIGHTS = np.linspace(0.0, 1.0, 6)  # of a guide
+_WEIGHTS = np.linspace(0.0, 1.0, 6)  # of what other searches let expect
 _WEIGHT_DOUBT = 0.4
 _SPREAD_DOUBT = 1.0  # standard deviation of the logarithm of the targets' standard deviation
 LEVEL = 4.0  # prior variance of the mean of all targets, in their variances
@@ -68,11 +68,10 @@ class SizeProcess:
         prior: What is known before.
         most_kept: Rows that predictions are made from.
         rng: Chooses rows where there are too many.
-        guide: Says what to expect of cells, in deviations of the targets.
-        weight: Its weight before anything was trained.
+        weight: Weight of what other searches let expect, before anything was trained.
 
     Attributes:
-        weight: The guide's weight, as far as the trained cells agree with it.
+        weight: The same, as far as the trained cells agree with them.
     """
 
     def __init__(
@@ -81,13 +80,11 @@ class SizeProcess:
         *,
         most_kept: int = 1500,
         rng: np.random.Generator,
-        guide: Callable[[Inputs], FloatArray] | None = None,
         weight: float = 0.0,
     ) -> None:
         self.prior = prior
         self._most_kept = most_kept
         self._rng = rng
-        self._guide = guide
         self.weight = weight
 
     def fit(
@@ -130,11 +127,11 @@ class SizeProcess:
         return self
 
     def _tune(self, some: _Likelihood, inputs: Inputs) -> tuple[FloatArray, float]:
-        """Return the likeliest hyperparameters; find the guide's weight with them."""
+        """Return the likeliest hyperparameters; find the other searches' weight with them."""
         found = some.tune(self._expected(inputs))
-        if self._guide is None:
+        if inputs.expected is None:
             return found
-        sizes, guide = inputs.sizes @ self.prior.slopes, self._guide(inputs)
+        sizes, guide = inputs.sizes @ self.prior.slopes, inputs.expected
         start = np.append(found[0], np.log(found[1]))
         losses = [
             some.loss((1 - weight) * sizes + weight * guide)(start)[0]
@@ -145,10 +142,10 @@ class SizeProcess:
         return some.tune(self._expected(inputs))
 
     def _expected(self, inputs: Inputs) -> FloatArray:
-        expected = inputs.sizes @ self.prior.slopes
-        if self._guide is None or self.weight == 0:
+        expected = np.asarray(inputs.sizes @ self.prior.slopes)
+        if inputs.expected is None or self.weight == 0:
             return expected
-        return (1 - self.weight) * expected + self.weight * self._guide(inputs)
+        return np.asarray((1 - self.weight) * expected + self.weight * inputs.expected)
 
     def _covariance(self, a: Inputs, b: Inputs) -> FloatArray:
         first, *others = _parts(self.prior, self.logs, _linear(self.prior, a, b), _pairs(a, b))

@@ -66,11 +66,12 @@ class Guide:
         depths = range(1, space.max_blocks + 1)
         cells = CellBatch.concatenate([space.random_cells(n, 100, rng=rng) for n in depths])
         inputs = inputs_of(space, cells.canonical())
-        alike = np.corrcoef(self(cells, inputs), inputs.sizes @ prior.slopes)[0, 1]
+        theirs = self(cells, inputs).mean(axis=1)
+        alike = np.corrcoef(theirs, inputs.sizes @ prior.slopes)[0, 1]
         self.weight = float(np.round(_MOST_WEIGHT * np.clip(np.nan_to_num(alike), 0.0, 1.0), 2))
 
     def __call__(self, cells: CellBatch, inputs: Inputs) -> FloatArray:
-        """Return the ``(n,)`` mean of what the searches say.
+        """Return what the searches say, ``(n, t)``.
 
         Args:
             cells: Cells of the space.
@@ -79,7 +80,7 @@ class Guide:
         if self._space != self._own:
             inputs = self._inputs(cells)
         means = [(one.mean(inputs) - one.center) / one.scale for one in self._processes]
-        return np.asarray(np.mean(means, axis=0)) if means else np.zeros(len(cells))
+        return np.column_stack(means) if means else np.zeros((len(cells), 1))
 
     def _inputs(self, cells: CellBatch) -> Inputs:
         common = CellBatch(self._space, cells.encoding, cells.lengths)

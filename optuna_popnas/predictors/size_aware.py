@@ -116,18 +116,14 @@ class SizeAwarePredictor(Predictor):
         self._set_unit(array)
         with one_blas_thread():
             inputs, targets = self._inputs(batch), self._link(array)
-            weight = 0.0 if self.guide is None else self.guide.weight
-            process = self._process(self._guided if weight else self.prior, weight)
-            process.fit(inputs, targets, relative_noise)
-            if weight and process.weight == 0:  # nothing of what others say holds here
-                inputs = inputs._replace(expected=None)
-                process = self._process(self.prior, 0.0).fit(inputs, targets, relative_noise)
+            process = SizeProcess(
+                self.prior if self.guide is None else self._guided,
+                most_kept=self._most_kept,
+                rng=np.random.default_rng(self.seed),
+                weight=0.0 if self.guide is None else self.guide.weight,
+            ).fit(inputs, targets, relative_noise)
         self.process = process
         return self
-
-    def _process(self, prior: Prior, weight: float) -> SizeProcess:
-        rng = np.random.default_rng(self.seed)
-        return SizeProcess(prior, most_kept=self._most_kept, rng=rng, weight=weight)
 
     def _inputs(self, cells: CellBatch) -> Inputs:
         inputs = inputs_of(self.space, cells.canonical())

@@ -71,7 +71,7 @@ class POPNASSampler(BaseSampler):
             ``"adaptive"``).
         warm_start: Searches to start from (mode ``"adaptive"``): studies whose first value is an
             accuracy, their storages as text, or ``"corpus"``, the cells that ship with the
-            library, which are taken if left out; ``"none"`` starts from nothing. Other data,
+            library, which are taken if left out; ``"nothing"`` starts from nothing. Other data,
             operators and lookbacks are allowed; they count as far as own cells agree with them.
         first_cells: Cells that mode ``"adaptive"`` trains before it learns from them.
         wave_size: Cells that mode ``"adaptive"`` chooses at a time; more with many workers.

@@ -81,7 +81,7 @@ def setup_problem(stored: Setup, space: SearchSpace, settings: dict[str, Any]) -
     if name in _FORMER_PREDICTORS and str(theirs).isidentifier():
         advice = f"Pass {name}=optuna_popnas.predictors.{theirs}, or use another study name."
     if name == "warm_start" and not theirs:
-        advice = "Pass warm_start='none' (--warm-start none), or use another study name."
+        advice = "Pass warm_start='nothing' (--warm-start nothing), or use another study name."
     return (
         f"`{name}` must be {_short(theirs)}, with which this study was begun, "
         f"but got {_short(ours)}.{detail} {advice}"

@@ -18,12 +18,12 @@ from optuna_popnas.space import Cell
 
 
 CORPUS = "corpus"
-NOTHING = "none"
+NOTHING = "nothing"
 _CORPUS = Path(__file__).with_name("corpus.csv")
 _FEWEST = 2
 
 #: A study, the storage of one (``"sqlite:///old.db"`` or, of several,
-#: ``"sqlite:///old.db#name"``), ``"corpus"``, ``"none"``, or the cells themselves.
+#: ``"sqlite:///old.db#name"``), ``"corpus"``, ``"nothing"``, or the cells themselves.
 Source = Union[optuna.Study, str, KnownCells]
 
 
@@ -32,7 +32,7 @@ def known_cells(sources: Source | Sequence[Source]) -> tuple[KnownCells, ...]:
 
     Args:
         sources: Studies whose first value is an accuracy, their storages, cells, or ``"corpus"``:
-            those that ship with the library. ``"none"`` stands for no source.
+            those that ship with the library. ``"nothing"`` stands for no source.
 
     Raises:
         ValueError: A source is none of these, cannot be read, or has no two trained cells.

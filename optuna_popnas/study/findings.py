@@ -245,9 +245,8 @@ def _warm_start(view: StudyView) -> str:
         return ""
     names = [str(item).rpartition(",")[0] for item in view.settings.get("warm_start") or ()]
     return (
-        f"Before a cell is trained, {weights[-1]:.0%} of what is expected of it comes from "
-        f"earlier searches ({'; '.join(names)}), the rest from its size. "
-        f"It was {weights[0]:.0%} at first."
+        f"What earlier searches ({'; '.join(names)}) let expect of a cell, beyond its size, "
+        f"counts {weights[-1]:.0%}; it was {weights[0]:.0%} at first. Own cells decide."
     )
 
 

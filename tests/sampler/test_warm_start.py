@@ -66,16 +66,23 @@ def test_other_operators_and_lookbacks_tell_what_size_does_not() -> None:
     assert ranks["with"] > ranks["without"]
 
 
-def test_what_disagrees_with_own_cells_does_not_count() -> None:
+def test_what_disagrees_with_own_cells_hardly_counts() -> None:
     cells = list(SPACE.first_level())
-    size = [sum("conv" in name for name in cell.operators) / 4 for cell in cells]
-    reverse = KnownCells("reverse", tuple(cells), tuple(0.9 - value for value in size))
-    plain, warm = (SizeAwareAccuracyPredictor(SPACE, seed=0) for _ in range(2))
-    warm.learn_from([reverse])
-    for model in (plain, warm):
-        model.fit(cells[::3], [0.2 + value for value in size[::3]])
-    assert warm.process is not None and warm.process.weight == 0
-    np.testing.assert_array_equal(warm.predict(cells), plain.predict(cells))
+    size = np.array([sum("conv" in name for name in cell.operators) / 4 for cell in cells])
+    rng = np.random.default_rng(0)
+    own = np.arange(len(cells)) % 3 == 0
+    ranks = {}
+    for name, values in (
+        ("nothing", None),
+        ("reverse", 0.9 - size),
+        ("shuffled", rng.permutation(0.2 + size)),
+    ):
+        model = SizeAwareAccuracyPredictor(SPACE, seed=0)
+        if values is not None:
+            model.learn_from([KnownCells(name, tuple(cells), tuple(values.tolist()))])
+        model.fit([cell for cell, is_own in zip(cells, own) if is_own], 0.2 + size[own])
+        ranks[name] = spearmanr(model.predict(cells)[~own], size[~own])[0]
+    assert min(ranks.values()) > ranks["nothing"] - 0.02
 
 
 def test_a_search_says_what_earlier_ones_were_worth(tmp_path: Path) -> None:
@@ -112,7 +119,7 @@ def test_searches_start_from_the_corpus_unless_told_otherwise() -> None:
 
     assert settings() == settings(warm_start="corpus")
     assert len(settings()) == len(known_cells("corpus"))
-    assert settings(warm_start="none") == settings(warm_start=[]) == []
+    assert settings(warm_start="nothing") == settings(warm_start=[]) == []
     assert settings(mode="popnas") == settings(mode="pnas") == []
     assert settings(accuracy_predictor=GaussianProcessAccuracyPredictor) == []
     cells = known_cells("corpus")[0]
@@ -121,10 +128,10 @@ def test_searches_start_from_the_corpus_unless_told_otherwise() -> None:
 
 def test_a_study_that_began_with_nothing_says_how_to_go_on() -> None:
     study = optuna.create_study(directions=["maximize", "minimize"])
-    study.sampler = POPNASSampler(SPACE, warm_start="none", seed=0)
+    study.sampler = POPNASSampler(SPACE, warm_start="nothing", seed=0)
     study.optimize(lambda trial: (accuracy_of(SPACE.suggest(trial)), 1.0), n_trials=1)
     study.sampler = POPNASSampler(SPACE, seed=0)
-    with pytest.raises(ValueError, match="warm_start='none'.*--warm-start none"):
+    with pytest.raises(ValueError, match="warm_start='nothing'.*--warm-start nothing"):
         study.optimize(lambda trial: (accuracy_of(SPACE.suggest(trial)), 1.0), n_trials=1)
 
 
@@ -134,19 +141,20 @@ def test_operators_that_both_have_tell_more_than_size() -> None:
     wider = SearchSpace([*reversed(space.operators), "5x5 conv"], max_blocks=3)
 
     def truth(cell: Cell) -> float:
-        return 0.3 + 0.1 * sum(name == "2x2 maxpool" for name in cell.operators)
+        names = cell.operators
+        return 0.3 + 0.1 * sum("conv" in name for name in names) + 0.1 * names.count("2x2 maxpool")
 
-    others = [cell for cell in wider.first_level() if len(set(cell.operators)) == 2]
-    known = KnownCells("earlier", tuple(others), tuple(truth(cell) for cell in others))
+    others = tuple(wider.first_level())
+    known = KnownCells("earlier", others, tuple(truth(cell) for cell in others))
     cells = [
-        cell for cell in space.first_level() if {*cell.operators} <= {"2x2 maxpool", "2x2 avgpool"}
+        Cell([(-1, first, -1, second)])
+        for first, second in (("2x2 avgpool",) * 2, ("2x2 maxpool", "2x2 avgpool"))
     ]
     model = SizeAwareAccuracyPredictor(space, seed=0)
     model.learn_from([known])
-    predicted = model.fit([], []).predict(cells)
-    assert spearmanr(predicted, [truth(cell) for cell in cells])[0] > 0.9
+    average, maximum = model.fit([], []).predict(cells)
     plain = SizeAwareAccuracyPredictor(space, seed=0).fit([], []).predict(cells)
-    assert abs(spearmanr(plain, [truth(cell) for cell in cells])[0]) < 0.5
+    assert maximum - average > 2 * (plain[1] - plain[0]) > 0, (maximum - average, plain)
 
 
 def test_more_operators_than_a_space_holds_are_left_out() -> None:

@@ -26,7 +26,7 @@ class Inputs(NamedTuple):
         sizes: ``(n, p)`` descriptors, standardised.
         groups: ``(n, d_g)`` groups of features, scaled so that cells of the space are at
             distance 1 or so.
-        expected: ``(n,)`` what other searches let expect, in deviations of targets; None where
+        expected: ``(n, t)`` what other searches let expect, in deviations of targets; None where
             there are none.
     """
 

@@ -4,9 +4,11 @@
 |---|---|---|
 | ``z`` | ``(n, p)`` | descriptors of cells, in standard deviations of the space's cells |
 | ``x_g`` | ``(n, d_g)`` | group ``g`` of features: descriptors, what cells are made of, pairs |
-| ``m = (1 - w) z @ slopes + w g`` | ``(n,)`` | mean before any training |
-| ``g``, ``w`` | ``(n,)`` | what other searches let expect, in deviations of targets; its weight |
-| ``k = c + v_0 (z * scale) (z' * scale)^T + sum_g v_g exp(-w_g |x_g - x_g'|^2 / 2)`` | | |
+| ``s = z @ slopes`` | ``(n,)`` | what size lets expect, in deviations of targets |
+| ``d`` | ``(n, t)`` | what ``t`` other searches let expect beyond that |
+| ``m = s + w mean_t d_t`` | ``(n,)`` | mean before any training; ``w`` is their weight |
+| ``k = c + u d d'^T + v_0 (z * scale) (z' * scale)^T`` | ``(n, n)`` | covariance, where |
+| ``  + sum_g v_g exp(-w_g |x_g - x_g'|^2 / 2)`` | | ``u`` is the variance of a weight |
 | ``r`` | ``(n,)`` | noise of each target, in units of ``noise`` |
 | ``logs`` | ``(8,)`` | logarithms of ``v_0, v_1, w_1, v_2, w_2, v_3, w_3, noise`` |
 
@@ -34,8 +36,7 @@ _MOST_TUNED = 250  # rows that hyperparameters are tuned on: the cost grows with
 _ITERATIONS = 30
 _JITTER = 1e-6
 _LOG_DIGITS = 3
-_WEIGHTS = np.linspace(0.0, 1.0, 6)  # of what other searches let expect
-_WEIGHT_DOUBT = 0.4
+_WEIGHT_DOUBT = 0.3  # standard deviation of the weight of each other search
 _SPREAD_DOUBT = 1.0  # standard deviation of the logarithm of the targets' standard deviation
 LEVEL = 4.0  # prior variance of the mean of all targets, in their variances
 
@@ -71,7 +72,7 @@ class SizeProcess:
         weight: Weight of what other searches let expect, before anything was trained.
 
     Attributes:
-        weight: The same, as far as the trained cells agree with them.
+        weight: The same, given the trained cells.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class SizeProcess:
         self.prior = prior
         self._most_kept = most_kept
         self._rng = rng
-        self.weight = weight
+        self._start = self.weight = weight
 
     def fit(
         self, inputs: Inputs, targets: FloatArray, relative_noise: FloatArray | None = None
@@ -108,8 +109,9 @@ class SizeProcess:
         self._inputs = inputs
         self.logs, self.scale = prior.logs.copy(), prior.spread
         if len(targets) > 1:
-            some = _Likelihood(prior, inputs.take(tuned), targets[tuned], noise[tuned])
-            self.logs, self.scale = self._tune(some, inputs.take(tuned))
+            some = inputs.take(tuned)
+            likelihood = _Likelihood(prior, some, targets[tuned], noise[tuned])
+            self.logs, self.scale = likelihood.tune(self._expected(some))
         rest = targets - self.scale * self._expected(inputs)
         self.center = float(rest.mean()) if len(targets) else prior.center
         values = (rest - self.center) / self.scale
@@ -124,32 +126,20 @@ class SizeProcess:
             covariance[np.diag_indices(len(values))] += np.exp(self.logs[-1]) * noise + _JITTER
             self._factor = cholesky(covariance, lower=True)
             self._solved = cho_solve((self._factor, True), values)
+            if inputs.expected is not None:
+                moved = _WEIGHT_DOUBT**2 * (_beyond(prior, inputs).T @ self._solved)
+                self.weight = float(np.round(self.weight + moved.sum(), 3))
         return self
-
-    def _tune(self, some: _Likelihood, inputs: Inputs) -> tuple[FloatArray, float]:
-        """Return the likeliest hyperparameters; find the other searches' weight with them."""
-        found = some.tune(self._expected(inputs))
-        if inputs.expected is None:
-            return found
-        sizes, guide = inputs.sizes @ self.prior.slopes, inputs.expected
-        start = np.append(found[0], np.log(found[1]))
-        losses = [
-            some.loss((1 - weight) * sizes + weight * guide)(start)[0]
-            + 0.5 * ((weight - self.weight) / _WEIGHT_DOUBT) ** 2
-            for weight in _WEIGHTS
-        ]
-        self.weight = float(_WEIGHTS[int(np.argmin(np.round(losses, _LOG_DIGITS)))])
-        return some.tune(self._expected(inputs))
 
     def _expected(self, inputs: Inputs) -> FloatArray:
         expected = np.asarray(inputs.sizes @ self.prior.slopes)
-        if inputs.expected is None or self.weight == 0:
+        if inputs.expected is None:
             return expected
-        return np.asarray((1 - self.weight) * expected + self.weight * inputs.expected)
+        return np.asarray(expected + self._start * _beyond(self.prior, inputs).mean(axis=1))
 
     def _covariance(self, a: Inputs, b: Inputs) -> FloatArray:
         first, *others = _parts(self.prior, self.logs, _linear(self.prior, a, b), _pairs(a, b))
-        first += LEVEL
+        first += _level(self.prior, a, b)
         for part in others:
             first += part
         return first
@@ -167,6 +157,8 @@ class SizeProcess:
         strength = np.exp(self.logs)
         variance = strength[0] * np.square(inputs.sizes * self.prior.scale).sum(axis=1)
         variance += strength[1] + strength[3] + strength[5] + LEVEL
+        if inputs.expected is not None:
+            variance += _WEIGHT_DOUBT**2 * np.square(_beyond(self.prior, inputs)).sum(axis=1)
         if self._factor is not None:
             near = self._covariance(inputs, self._inputs)
             mean = mean + near @ self._solved
@@ -188,6 +180,18 @@ class SizeProcess:
         from scipy.linalg import solve_triangular
 
         return np.asarray(solve_triangular(self._factor, near.T, lower=True, check_finite=False))
+
+
+def _beyond(prior: Prior, inputs: Inputs) -> FloatArray:
+    assert inputs.expected is not None
+    return np.asarray(inputs.expected - (inputs.sizes @ prior.slopes)[:, None])
+
+
+def _level(prior: Prior, a: Inputs, b: Inputs) -> FloatArray | float:
+    """Return what does not depend on the hyperparameters."""
+    if a.expected is None:
+        return LEVEL
+    return np.asarray(LEVEL + _WEIGHT_DOUBT**2 * (_beyond(prior, a) @ _beyond(prior, b).T))
 
 
 def _linear(prior: Prior, a: Inputs, b: Inputs) -> FloatArray:
@@ -224,6 +228,7 @@ class _Likelihood:
     ) -> None:
         self._prior, self._noise = prior, noise
         self._targets = targets - targets.mean()
+        self._level = _level(prior, inputs, inputs)
         self._linear = _linear(prior, inputs, inputs)
         self._distances = _pairs(inputs, inputs)
         self._start = np.append(prior.logs, np.log(prior.spread))
@@ -260,7 +265,7 @@ class _Likelihood:
             strength, scaled = strength[:-1], targets / scale
             values = scaled - expected
             parts = _parts(self._prior, logs[:-1], self._linear, self._distances)
-            covariance = np.sum(parts, axis=0) + LEVEL
+            covariance = np.sum(parts, axis=0) + self._level
             covariance[diagonal] += strength[-1] * noise + _JITTER
             try:
                 factor = cholesky(covariance, lower=True, check_finite=False)

@@ -69,12 +69,8 @@ def _of_searches(
     data: str, known: list[KnownCells], space: SearchSpace, *, seed: int
 ) -> pr.ExploringAccuracyPredictor:
     """Return what predicts in the adaptive search; it knows nothing of the data set."""
-    model = pr.ExploringAccuracyPredictor(
-        space,
-        seed=seed,
-        prior=priors.prior("exploring", data),
-        guided=priors.prior("guided", data),
-    )
+    prior = priors.prior("exploring", data)
+    model = pr.ExploringAccuracyPredictor(space, seed=seed, prior=prior)
     model.learn_from(known)
     return model
 

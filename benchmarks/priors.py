@@ -101,7 +101,7 @@ def prior(kind: str, left_out: str) -> Prior:
     """Return a prior.
 
     Args:
-        kind: ``"accuracy"``, ``"exploring"``, ``"guided"`` or ``"seconds"``.
+        kind: ``"accuracy"``, ``"exploring"`` or ``"seconds"``.
         left_out: A data set that it knows nothing of.
     """
     return from_json(json.loads(FILE.read_text())[f"{kind}, without {left_out}"])
@@ -182,20 +182,6 @@ def exploring(learnt: Prior) -> Prior:
     return guess._replace(slopes=np.round((guess.slopes + learnt.slopes) / 2, 2))
 
 
-def guided(learnt: Prior) -> Prior:
-    """Return a prior for what is left when other searches have told what to expect.
-
-    Half-way between those of :func:`exploring` and of likelihood. With cells of other data sets it
-    ranks better than the former from six cells on, and than the latter from 40.
-    """
-    wide = exploring(learnt)
-    return wide._replace(
-        slopes=np.round((wide.slopes + learnt.slopes) / 2, 2),
-        scale=np.round(np.sqrt(wide.scale * learnt.scale), 2),
-        logs=np.round((wide.logs + learnt.logs) / 2, 2),
-    )
-
-
 def _write_corpus() -> None:
     """Write some trainings of every task, a cell of each depth in turn, for warm starts."""
     lines = []
@@ -226,7 +212,6 @@ def main() -> None:
             ]
             found[kind] = learn(kind, tasks)
         found["exploring"] = exploring(found["accuracy"])
-        found["guided"] = guided(found["accuracy"])
         for kind, learnt in found.items():
             if left_out is None:
                 shipped[kind] = to_json(learnt)

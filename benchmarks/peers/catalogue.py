@@ -70,9 +70,7 @@ def adaptive_settings(bench: Bench) -> dict[str, Any]:
         "budget_seconds": bench.budget,
         "warm_start": [item for item in known if OWN_DATA[item.name] != data],
         "accuracy_predictor": partial(
-            ExploringAccuracyPredictor,
-            prior=priors.prior("exploring", data),
-            guided=priors.prior("guided", data),
+            ExploringAccuracyPredictor, prior=priors.prior("exploring", data)
         ),
         "time_predictor": partial(SizeAwareTimePredictor, prior=priors.prior("seconds", data)),
     }

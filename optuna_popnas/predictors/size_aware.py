@@ -48,7 +48,6 @@ class SizeAwarePredictor(Predictor):
         space: The search space.
         seed: Seed of the choice of cells, where there are thousands.
         prior: What is known before the first training; that of the library if left out.
-        guided: The same where :meth:`learn_from` tells what to expect.
     """
 
     _kind: str
@@ -57,16 +56,10 @@ class SizeAwarePredictor(Predictor):
     _most_kept = 1500  # trained cells that predictions are made from
 
     def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | None = None,
-        prior: Prior | None = None,
-        guided: Prior | None = None,
+        self, space: SearchSpace, *, seed: int | None = None, prior: Prior | None = None
     ) -> None:
         super().__init__(space, seed=seed)
         self.prior = shipped(self._kind) if prior is None else prior
-        self._guided = shipped("guided") if guided is None else guided
         self.process: SizeProcess | None = None
         self.guide: Guide | None = None
 
@@ -75,9 +68,9 @@ class SizeAwarePredictor(Predictor):
         if known:
             with one_blas_thread():
                 self.guide = (
-                    _shipped_guide(self.space, tuple(known))
-                    if self._guided is shipped("guided")
-                    else Guide(self.space, known, self._guided)
+                    _shipped_guide(self.space, tuple(known), self._kind)
+                    if self.prior is shipped(self._kind)
+                    else Guide(self.space, known, self.prior)
                 )
 
     def _set_unit(self, values: FloatArray) -> None:
@@ -117,7 +110,7 @@ class SizeAwarePredictor(Predictor):
         with one_blas_thread():
             inputs, targets = self._inputs(batch), self._link(array)
             process = SizeProcess(
-                self.prior if self.guide is None else self._guided,
+                self.prior,
                 most_kept=self._most_kept,
                 rng=np.random.default_rng(self.seed),
                 weight=0.0 if self.guide is None else self.guide.weight,
@@ -157,8 +150,8 @@ class SizeAwarePredictor(Predictor):
 
 
 @lru_cache(maxsize=8)
-def _shipped_guide(space: SearchSpace, known: tuple[KnownCells, ...]) -> Guide:
-    return Guide(space, known, shipped("guided"))  # the same for every wave of a search
+def _shipped_guide(space: SearchSpace, known: tuple[KnownCells, ...], kind: str) -> Guide:
+    return Guide(space, known, shipped(kind))  # the same for every wave of a search
 
 
 class SizeAwareAccuracyPredictor(SizeAwarePredictor):

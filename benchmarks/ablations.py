@@ -88,6 +88,7 @@ class _Knows(Predictor):
 
 def _knowing(table: Bench) -> dict[str, Any]:
     return {
+        "warm_start": "nothing",
         "accuracy_predictor": partial(_Knows, table=table, column=0),
         "time_predictor": partial(_Knows, table=table, column=1),
     }
@@ -95,6 +96,7 @@ def _knowing(table: Bench) -> dict[str, Any]:
 
 def _without_size(table: Bench) -> dict[str, Any]:
     return {
+        "warm_start": "nothing",
         "accuracy_predictor": GaussianProcessAccuracyPredictor,
         "time_predictor": AdditiveTimePredictor,
     }
@@ -125,6 +127,7 @@ PARTS = {
     "whole": Part("nothing taken out"),
     "stops": Part("no training is ended early", stops=False),
     "size": Part("predictors that know neither size nor other data sets", _without_size),
+    "other data": Part("no cells of other data sets", lambda table: {"warm_start": "nothing"}),
     "look ahead": Part(
         "children of trained cells alone", constants=((adaptive, "grow", _grow_from_trained),)
     ),

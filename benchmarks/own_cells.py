@@ -69,8 +69,12 @@ def _of_searches(
     data: str, known: list[KnownCells], space: SearchSpace, *, seed: int
 ) -> pr.ExploringAccuracyPredictor:
     """Return what predicts in the adaptive search; it knows nothing of the data set."""
-    prior = priors.prior("exploring", data)
-    model = pr.ExploringAccuracyPredictor(space, seed=seed, prior=prior)
+    model = pr.ExploringAccuracyPredictor(
+        space,
+        seed=seed,
+        prior=priors.prior("exploring", data),
+        guide_prior=priors.prior("accuracy", data),
+    )
     model.learn_from(known)
     return model
 

@@ -70,7 +70,9 @@ def adaptive_settings(bench: Bench) -> dict[str, Any]:
         "budget_seconds": bench.budget,
         "warm_start": [item for item in known if OWN_DATA[item.name] != data],
         "accuracy_predictor": partial(
-            ExploringAccuracyPredictor, prior=priors.prior("exploring", data)
+            ExploringAccuracyPredictor,
+            prior=priors.prior("exploring", data),
+            guide_prior=priors.prior("accuracy", data),
         ),
         "time_predictor": partial(SizeAwareTimePredictor, prior=priors.prior("seconds", data)),
     }

@@ -48,6 +48,7 @@ class SizeAwarePredictor(Predictor):
         space: The search space.
         seed: Seed of the choice of cells, where there are thousands.
         prior: What is known before the first training; that of the library if left out.
+        guide_prior: The same for other searches, see :meth:`learn_from`.
     """
 
     _kind: str
@@ -56,10 +57,16 @@ class SizeAwarePredictor(Predictor):
     _most_kept = 1500  # trained cells that predictions are made from
 
     def __init__(
-        self, space: SearchSpace, *, seed: int | None = None, prior: Prior | None = None
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | None = None,
+        prior: Prior | None = None,
+        guide_prior: Prior | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
         self.prior = shipped(self._kind) if prior is None else prior
+        self._guide_prior = shipped("accuracy") if guide_prior is None else guide_prior
         self.process: SizeProcess | None = None
         self.guide: Guide | None = None
 
@@ -68,9 +75,9 @@ class SizeAwarePredictor(Predictor):
         if known:
             with one_blas_thread():
                 self.guide = (
-                    _shipped_guide(self.space, tuple(known), self._kind)
-                    if self.prior is shipped(self._kind)
-                    else Guide(self.space, known, self.prior)
+                    _shipped_guide(self.space, tuple(known))
+                    if self._guide_prior is shipped("accuracy")
+                    else Guide(self.space, known, self._guide_prior)
                 )
 
     def _set_unit(self, values: FloatArray) -> None:
@@ -150,8 +157,8 @@ class SizeAwarePredictor(Predictor):
 
 
 @lru_cache(maxsize=8)
-def _shipped_guide(space: SearchSpace, known: tuple[KnownCells, ...], kind: str) -> Guide:
-    return Guide(space, known, shipped(kind))  # the same for every wave of a search
+def _shipped_guide(space: SearchSpace, known: tuple[KnownCells, ...]) -> Guide:
+    return Guide(space, known, shipped("accuracy"))  # the same for every wave of a search
 
 
 class SizeAwareAccuracyPredictor(SizeAwarePredictor):

@@ -53,7 +53,7 @@ from optuna_popnas import SearchSpace  # noqa: E402
 from optuna_popnas.search import pareto_front  # noqa: E402
 
 
-TASKS = ("fashion", "cifar10", "digits4", "digits")
+TASKS = ("fashion", "cifar10", "digits")
 FOLDS = 5
 METHODS = ("adaptive", "tpe", "nsga2", "evolution", "local", "random")
 

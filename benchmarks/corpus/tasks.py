@@ -74,7 +74,9 @@ class Task:
 
 #: In the order of their turns.
 TASKS = {
-    "digits4": Task("digits", SearchSpace(FOUR, 2, 2), None, filters=16, batch=32, turn=120),
+    "digits4": Task(
+        "digits", SearchSpace(FOUR, 2, 2), None, seeds=4, filters=16, batch=32, turn=120
+    ),
     "fashion": Task("fashion-mnist", turn=24),
     "cifar10": Task("cifar10", batch=32, turn=14),
     "digits": Task("digits", filters=16, batch=32, turn=16),

@@ -112,27 +112,24 @@ class Planner:
     known: tuple[KnownCells, ...] | None = ()
 
     def __post_init__(self) -> None:
+        adaptive = self.config.mode == "adaptive"
         if self.known is None:
-            used = self.config.mode == "adaptive" and self._knows_size()
-            object.__setattr__(self, "known", known_cells(CORPUS) if used else ())
-        elif self.known:
-            self._check_known()
-
-    def _knows_size(self) -> bool:
-        model = _make(self._chosen("accuracy"), self.space, 0, "accuracy_predictor")
-        return isinstance(model, SizeAwarePredictor) and model.guide is None
-
-    def _check_known(self) -> None:
-        if self.config.mode != "adaptive":
+            usual = known_cells(CORPUS) if adaptive and self._knows_size() else ()
+            object.__setattr__(self, "known", usual)
+        elif self.known and not adaptive:
             raise ValueError(
                 f"`warm_start` must be left out in mode {self.config.mode!r}, which starts from "
                 "nothing. Mode 'adaptive' has one."
             )
-        if not self._knows_size():
+        elif self.known and not self._knows_size():
             raise ValueError(
                 "`accuracy_predictor` must be left out or be one that knows size where there is a "
                 f"`warm_start`, but got {self._named('accuracy')}."
             )
+
+    def _knows_size(self) -> bool:
+        model = _make(self._chosen("accuracy"), self.space, 0, "accuracy_predictor")
+        return isinstance(model, SizeAwarePredictor)
 
     def knowledge(self, board: Board) -> Knowledge:
         """Return what planning goes by, of the state of a search."""
@@ -255,7 +252,9 @@ class Planner:
         """
         if self.config.reserve == 0 or self.space.max_blocks < 2:
             return plan
-        cells = self.space.expand([planned.cell for planned in plan.cells])
+        v1 = self.config.mode == "popnas-v1"  # no block reads a block, no cell is merged (Sec. 3.4)
+        parents = [planned.cell for planned in plan.cells]
+        cells = self.space.expand(parents, flat=v1, merge_equivalent=not v1)
         rows = rng.permutation(len(cells))[: self.config.reserve]
         spare = tuple(PlannedCell(cell, "reserve") for cell in cells.take(rows))
         return replace(plan, cells=(*plan.cells, *spare))

@@ -168,4 +168,5 @@ def test_the_thesis_method_at_a_tiny_size(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     view = view_study(load_study(f"sqlite:///{tmp_path}/popnas.db"))
     assert view.done and view.settings["mode"] == "popnas"
-    assert len(view.complete) in (13, 14)  # 1 + 10 + 2, and what the exploration adds
+    # 1 + 10, a front of one cell or two, and what the exploration adds
+    assert 12 <= len(view.complete) <= 14

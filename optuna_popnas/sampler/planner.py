@@ -117,10 +117,8 @@ class Planner:
             usual = known_cells(CORPUS) if adaptive and self._knows_size() else ()
             object.__setattr__(self, "known", usual)
         elif self.known and not adaptive:
-            raise ValueError(
-                f"`warm_start` must be left out in mode {self.config.mode!r}, which starts from "
-                "nothing. Mode 'adaptive' has one."
-            )
+            mode = f"mode {self.config.mode!r}, which starts from nothing. 'adaptive' has one."
+            raise ValueError(f"`warm_start` must be left out in {mode}")
         elif self.known and not self._knows_size():
             raise ValueError(
                 "`accuracy_predictor` must be left out or be one that knows size where there is a "
@@ -245,14 +243,10 @@ class Planner:
         return self._with_reserve(plan, rng) if level == 1 else plan
 
     def _with_reserve(self, plan: Plan, rng: np.random.Generator) -> Plan:
-        """Add two-block cells at random for workers that would idle at the end of level 1.
-
-        Nothing can be predicted yet, but to know some cells of the next level makes the first
-        predictions better.
-        """
+        """Add two-block cells at random for idle workers; first predictions learn from them."""
         if self.config.reserve == 0 or self.space.max_blocks < 2:
             return plan
-        v1 = self.config.mode == "popnas-v1"  # no block reads a block, no cell is merged (Sec. 3.4)
+        v1 = self.config.mode == "popnas-v1"  # flat cells, each encoding its own (Sec. 3.4)
         parents = [planned.cell for planned in plan.cells]
         cells = self.space.expand(parents, flat=v1, merge_equivalent=not v1)
         rows = rng.permutation(len(cells))[: self.config.reserve]
@@ -282,8 +276,7 @@ class Planner:
         return DEFAULT_PREDICTORS[self.config.mode][kind] if given is None else _name(given)
 
     def _chosen(self, kind: Literal["accuracy", "seconds"]) -> PredictorSpec:
-        given: PredictorSpec | None = getattr(self, kind)
-        return given or default_predictor(kind, self.config.mode)
+        return getattr(self, kind) or default_predictor(kind, self.config.mode)
 
     def _probe(self, cell: Cell) -> float:
         """Estimate a cell's training time; NaN where the probe fails."""

@@ -17,7 +17,9 @@ from optuna_popnas.predictors import CatBoostTimePredictor
 from optuna_popnas.predictors import GaussianProcessAccuracyPredictor
 from optuna_popnas.predictors import NNLSTimePredictor
 from optuna_popnas.predictors import RidgeTimePredictor
+from optuna_popnas.sampler.board import Upcoming
 from optuna_popnas.sampler.facts import Fact
+from optuna_popnas.sampler.planner import Knowledge
 from optuna_popnas.sampler.planner import Planner
 from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.sampler.setup import setup_from_json
@@ -196,3 +198,14 @@ def test_settings_that_a_mode_does_not_use_are_not_compared() -> None:
     levels = POPNASSampler(SPACE, mode="popnas", max_children=16, seed=0)
     thesis = POPNASSampler(SPACE, mode="popnas", seed=0)
     assert setup_problem(Setup(SPACE, levels.settings), SPACE, thesis.settings) is not None
+
+
+def test_reserve_cells_of_popnas_v1_are_flat() -> None:
+    """Spare cells for idle workers had blocks that read blocks, which that mode has not."""
+    planner = Planner(
+        SearchSpace(["identity", "3x3 conv"], max_blocks=2, lookbacks=1),
+        SearchConfig(mode="popnas-v1", reserve=30),
+    )
+    plan = planner.plan(Upcoming(1, 0), Knowledge((), (), ()), seed=0)
+    spare = [item.cell for item in plan.cells if item.role == "reserve"]
+    assert spare and all(value == -1 for cell in spare for value in cell.inputs)

@@ -3,8 +3,8 @@
 The sampler's own decisions are driven by a virtual clock, so that hours of a thousand workers
 take minutes.
 
-    python benchmarks/utilisation.py                    both tables, three seeds: an hour
-    python benchmarks/utilisation.py --workers 1024     all methods in the same wall time
+    python benchmarks/utilisation.py                    both tables: an hour
+    python benchmarks/utilisation.py --workers 1024     equal wall time, without slow samplers
     python benchmarks/utilisation.py --work 145         the same budget for 1 to 64 workers
     python benchmarks/utilisation.py --table            what has been run
 
@@ -54,13 +54,18 @@ from simulation import simulate_sampler  # noqa: E402
 
 from optuna_popnas.predictors import AccuracyPredictor  # noqa: E402
 from optuna_popnas.predictors import TimePredictor  # noqa: E402
+from optuna_popnas.predictors.guide import KnownCells  # noqa: E402
 from optuna_popnas.sampler.planner import Planner  # noqa: E402
+from optuna_popnas.sampler.warm_start import CORPUS  # noqa: E402
+from optuna_popnas.sampler.warm_start import known_cells  # noqa: E402
 from optuna_popnas.search import SearchConfig  # noqa: E402
 from optuna_popnas.space import Cell  # noqa: E402
 
 
 RESULTS = Path(__file__).parent / "results" / "utilisation.jsonl"
 METHODS = ("adaptive", "waiting", "tpe", "nsga2", "random")
+_SLOW = ("tpe", "nsga2")  # for thousands of asks under way; left out where there are so many
+_MANY = 256
 _WALL = 3.0
 _WORK = 145.0
 _LEAST_CHILDREN = 64  # K of the search that waits
@@ -144,9 +149,11 @@ def search(
         sampler = peers.METHODS[method](table)(world.space, seed)
         return simulate_sampler(world, sampler, workers, horizon=horizon)
     predictors: tuple[Any, ...]
+    others: tuple[KnownCells, ...] | None = ()
     if method == "adaptive":
         known = adaptive_settings(table)
         predictors = (known.get("accuracy_predictor"), known.get("time_predictor"))
+        others = known_cells(known.get("warm_start", CORPUS))
         config = SearchConfig(
             mode="adaptive", total_cells=table.total_cells, budget_seconds=budget
         )
@@ -157,7 +164,7 @@ def search(
             total_cells=table.total_cells,
             max_children=max(_LEAST_CHILDREN, workers),
         )
-    planner = Planner(world.space, config, *predictors)
+    planner = Planner(world.space, config, *predictors, known=others)
     return simulate(world, planner, workers, seed=seed, horizon=horizon, plans_take_time=True)
 
 
@@ -177,10 +184,11 @@ def key(line: Line) -> tuple[object, ...]:
 def run(options: argparse.Namespace, kind: str, amount: float, workers: Sequence[int]) -> None:
     """Run what has no line yet."""
     table = bench.load(options.bench)
-    for seed in range(options.seeds):
+    for seed in range(options.seeds or (3 if kind == "work" else 1)):
         world = Surrogate(table, options.typical, seed)
         for count in workers:
-            for method in options.methods if kind == "wall" else METHODS[:1]:
+            usual = [name for name in METHODS if count <= _MANY or name not in _SLOW]
+            for method in (options.methods or usual) if kind == "wall" else METHODS[:1]:
                 blank = Line(table.name, kind, amount, count, method, seed, 0, 0, 0, 0, "")
                 if any(key(line) == key(blank) for line in read()):
                     continue
@@ -228,9 +236,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workers", type=int, nargs="+")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, help="3, with equal wall time 1")
     parser.add_argument("--bench", choices=bench.names(), default="fashion")
-    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--methods", nargs="+", choices=METHODS)
     parser.add_argument("--typical", type=float, default=600.0, help="seconds of a training")
     parser.add_argument("--wall", type=float, help=f"wall time, in typical trainings [{_WALL:g}]")
     parser.add_argument("--work", type=float, help=f"budget, in typical trainings [{_WORK:g}]")

@@ -250,7 +250,8 @@ def main() -> None:
         )
         fill("budget_table", budget_table())
         fill("profile", shown(["profile", str(EXAMPLES / "digits.toml")], work))
-        started(work)
+        (work / "started").mkdir()  # with a database of its own
+        started(work / "started")
         pictures(study, networks, storage, artifacts, work)
 
 

@@ -246,7 +246,8 @@ def _warm_start(view: StudyView) -> str:
     names = [str(item).rpartition(",")[0] for item in view.settings.get("warm_start") or ()]
     return (
         f"What earlier searches ({'; '.join(names)}) let expect of a cell, beyond its size, "
-        f"counts {weights[-1]:.0%}; it was {weights[0]:.0%} at first. Own cells decide."
+        f"counts with a weight of {weights[-1]:.2f}, {weights[0]:.2f} at first: 0 would be not at "
+        "all. Own cells decide."
     )
 
 

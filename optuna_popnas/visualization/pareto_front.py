@@ -174,7 +174,8 @@ def _add_references(figure: go.Figure, info: ParetoFrontInfo) -> None:
         name="known networks",
         marker={"symbol": "star", "size": 13, "color": palette.VERMILION},
         text=[escape(name) for name in info.references],
-        textposition="bottom right",
+        textposition="bottom left",
+        cliponaxis=False,
         hovertemplate="%{text}<br>accuracy %{y:.4f}<br>training %{x:.3g} s<extra></extra>",
     )
 

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 #: Finished trainings below which nothing is stopped.
 FEWEST = 12
 #: A training is stopped if its chance to reach the front is below this.
-CHANCE = 0.007
+CHANCE = 0.005
 
 # Accuracies are kept this far from 0 and 1, where logits have no end.
 _EDGE = 0.005

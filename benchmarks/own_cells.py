@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from functools import partial
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from corpus import rows
 from corpus import tasks
 import numpy as np
-from peers.catalogue import OWN_DATA
+from peers.catalogue import accuracy_without
+from peers.catalogue import cells_of_others
 from predictors import flat_splits
 from predictors import interval
 from predictors import score
@@ -23,7 +24,6 @@ from optuna_popnas import predictors as pr
 from optuna_popnas import SearchSpace
 from optuna_popnas.networks import cell_costs
 from optuna_popnas.predictors.guide import KnownCells
-from optuna_popnas.sampler.warm_start import known_cells
 from optuna_popnas.search import prediction_quality
 
 
@@ -60,21 +60,11 @@ def corpus(name: str) -> Table:
     )
 
 
-def others(data: str) -> list[KnownCells]:
-    """Return the cells that ship with the library, but for those of a data set."""
-    return [item for item in known_cells("corpus") if OWN_DATA[item.name] != data]
-
-
 def _of_searches(
-    data: str, known: list[KnownCells], space: SearchSpace, *, seed: int
+    data: str, known: Sequence[KnownCells], space: SearchSpace, *, seed: int
 ) -> pr.ExploringAccuracyPredictor:
     """Return what predicts in the adaptive search; it knows nothing of the data set."""
-    model = pr.ExploringAccuracyPredictor(
-        space,
-        seed=seed,
-        prior=priors.prior("exploring", data),
-        guide_prior=priors.prior("accuracy", data),
-    )
+    model = accuracy_without(data)(space, seed=seed)
     model.learn_from(known)
     return model
 
@@ -90,7 +80,7 @@ def print_own_cells(splits: int) -> None:
                 pr.SizeAwareAccuracyPredictor, prior=priors.prior("accuracy", data)
             ),
             "the same, of searches": partial(_of_searches, data, []),
-            "with cells of other data": partial(_of_searches, data, others(data)),
+            "with cells of other data": partial(_of_searches, data, cells_of_others(data)),
         }
         print(f"\n{name}: {len(table.cells)} cells; rho over cells of 2 blocks or more")
         for title, model in models.items():

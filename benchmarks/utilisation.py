@@ -56,8 +56,6 @@ from optuna_popnas.predictors import AccuracyPredictor  # noqa: E402
 from optuna_popnas.predictors import TimePredictor  # noqa: E402
 from optuna_popnas.predictors.guide import KnownCells  # noqa: E402
 from optuna_popnas.sampler.planner import Planner  # noqa: E402
-from optuna_popnas.sampler.warm_start import CORPUS  # noqa: E402
-from optuna_popnas.sampler.warm_start import known_cells  # noqa: E402
 from optuna_popnas.search import SearchConfig  # noqa: E402
 from optuna_popnas.space import Cell  # noqa: E402
 
@@ -153,7 +151,7 @@ def search(
     if method == "adaptive":
         known = adaptive_settings(table)
         predictors = (known.get("accuracy_predictor"), known.get("time_predictor"))
-        others = known_cells(known.get("warm_start", CORPUS))
+        others = known.get("warm_start")
         config = SearchConfig(
             mode="adaptive", total_cells=table.total_cells, budget_seconds=budget
         )

@@ -19,6 +19,7 @@ from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
 from optuna_popnas.predictors import ExploringAccuracyPredictor
 from optuna_popnas.predictors import SizeAwareTimePredictor
+from optuna_popnas.predictors.guide import KnownCells
 from optuna_popnas.sampler.warm_start import known_cells
 from peers.bananas import BananasLike
 from peers.evolution import LocalSearch
@@ -65,17 +66,26 @@ def adaptive_settings(bench: Bench) -> dict[str, Any]:
     data = OWN_DATA.get(bench.name)
     if data is None:
         return {"budget_seconds": bench.budget}
-    known = known_cells("corpus")
     return {
         "budget_seconds": bench.budget,
-        "warm_start": [item for item in known if OWN_DATA[item.name] != data],
-        "accuracy_predictor": partial(
-            ExploringAccuracyPredictor,
-            prior=priors.prior("exploring", data),
-            guide_prior=priors.prior("accuracy", data),
-        ),
+        "warm_start": cells_of_others(data),
+        "accuracy_predictor": accuracy_without(data),
         "time_predictor": partial(SizeAwareTimePredictor, prior=priors.prior("seconds", data)),
     }
+
+
+def cells_of_others(data: str) -> tuple[KnownCells, ...]:
+    """Return the cells that ship with the library, but for those of a data set."""
+    return tuple(item for item in known_cells("corpus") if OWN_DATA[item.name] != data)
+
+
+def accuracy_without(data: str) -> Callable[..., ExploringAccuracyPredictor]:
+    """Return what makes the search's model of accuracy, which knows nothing of a data set."""
+    return partial(
+        ExploringAccuracyPredictor,
+        prior=priors.prior("exploring", data),
+        guide_prior=priors.prior("accuracy", data),
+    )
 
 
 def _peer(make: Factory) -> Callable[[Bench], Factory]:

@@ -24,7 +24,7 @@ from optuna_popnas.space import SearchSpace
 from optuna_popnas.space.grammar import MAX_OPERATORS
 
 
-_FEWEST = 2
+FEWEST = 2  # cells of a search that say anything
 _MOST = 400  # cells of a search that are learnt from
 _MOST_WEIGHT = 0.8  # before a cell of one's own was trained
 
@@ -58,7 +58,7 @@ class Guide:
         self._processes = [
             self._learn(item, np.array(rows), prior)
             for item, rows in zip(known, fits)
-            if len(rows) >= _FEWEST
+            if len(rows) >= FEWEST
         ]
         # As far as it tells the same of the space's cells as size does: what is nonsense hardly
         # counts until own cells speak for it.

@@ -38,8 +38,6 @@ from optuna_popnas.space import SearchSpace
 
 _Self = TypeVar("_Self", bound="SizeAwarePredictor")
 
-_EDGE = 1e-3  # accuracies nearer to 0 or 1 are taken as that far from it
-
 
 class SizeAwarePredictor(Predictor):
     """What both have in common.
@@ -129,7 +127,8 @@ class SizeAwarePredictor(Predictor):
         inputs = inputs_of(self.space, cells.canonical())
         if self.guide is None:
             return inputs
-        return inputs._replace(expected=self.guide(cells, inputs))
+        beyond = self.guide(cells, inputs) - (inputs.sizes @ self.prior.slopes)[:, None]
+        return inputs._replace(beyond=beyond)
 
     def estimate(self, cells: Sequence[Cell]) -> Prediction:
         process: SizeProcess = fitted(self.process, self)

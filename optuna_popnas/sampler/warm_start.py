@@ -12,6 +12,7 @@ from typing import Any, Union
 import optuna
 from optuna.trial import TrialState
 
+from optuna_popnas.predictors.guide import FEWEST
 from optuna_popnas.predictors.guide import KnownCells
 from optuna_popnas.sampler.parameters import params_cell
 from optuna_popnas.space import Cell
@@ -20,7 +21,6 @@ from optuna_popnas.space import Cell
 CORPUS = "corpus"
 NOTHING = "nothing"
 _CORPUS = Path(__file__).with_name("corpus.csv")
-_FEWEST = 2
 
 #: A study, the storage of one (``"sqlite:///old.db"`` or, of several,
 #: ``"sqlite:///old.db#name"``), ``"corpus"``, ``"nothing"``, or the cells themselves.
@@ -90,9 +90,9 @@ def _of_study(study: optuna.Study) -> KnownCells:
         if cell is not None:
             cells.append(cell)
             accuracies.append(float(trial.values[0]))
-    if len(cells) < _FEWEST:
+    if len(cells) < FEWEST:
         raise ValueError(
-            f"`warm_start` must hold studies with {_FEWEST} trained cells or more, but "
+            f"`warm_start` must hold studies with {FEWEST} trained cells or more, but "
             f"{study.study_name!r} has {len(cells)}. Leave it out."
         )
     return KnownCells(study.study_name, tuple(cells), tuple(accuracies))

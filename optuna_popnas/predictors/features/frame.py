@@ -26,19 +26,19 @@ class Inputs(NamedTuple):
         sizes: ``(n, p)`` descriptors, standardised.
         groups: ``(n, d_g)`` groups of features, scaled so that cells of the space are at
             distance 1 or so.
-        expected: ``(n, t)`` what other searches let expect, in deviations of targets; None where
-            there are none.
+        beyond: ``(n, t)`` what other searches let expect beyond what size does, in deviations of
+            targets; None where there are none.
     """
 
     sizes: FloatArray
     groups: tuple[FloatArray, ...]
-    expected: FloatArray | None = None
+    beyond: FloatArray | None = None
 
     def take(self, rows: npt.NDArray[np.intp]) -> Inputs:
         """Return some rows."""
         groups = tuple(group[rows] for group in self.groups)
-        expected = None if self.expected is None else self.expected[rows]
-        return Inputs(self.sizes[rows], groups, expected)
+        beyond = None if self.beyond is None else self.beyond[rows]
+        return Inputs(self.sizes[rows], groups, beyond)
 
 
 class _Frame(NamedTuple):

@@ -126,20 +126,20 @@ class SizeProcess:
             covariance[np.diag_indices(len(values))] += np.exp(self.logs[-1]) * noise + _JITTER
             self._factor = cholesky(covariance, lower=True)
             self._solved = cho_solve((self._factor, True), values)
-            if inputs.expected is not None:
-                moved = _WEIGHT_DOUBT**2 * (_beyond(prior, inputs).T @ self._solved)
+            if inputs.beyond is not None:
+                moved = _WEIGHT_DOUBT**2 * (inputs.beyond.T @ self._solved)
                 self.weight = float(np.round(self.weight + moved.sum(), 3))
         return self
 
     def _expected(self, inputs: Inputs) -> FloatArray:
         expected = np.asarray(inputs.sizes @ self.prior.slopes)
-        if inputs.expected is None:
+        if inputs.beyond is None:
             return expected
-        return np.asarray(expected + self._start * _beyond(self.prior, inputs).mean(axis=1))
+        return np.asarray(expected + self._start * inputs.beyond.mean(axis=1))
 
     def _covariance(self, a: Inputs, b: Inputs) -> FloatArray:
         first, *others = _parts(self.prior, self.logs, _linear(self.prior, a, b), _pairs(a, b))
-        first += _level(self.prior, a, b)
+        first += _level(a, b)
         for part in others:
             first += part
         return first
@@ -157,8 +157,8 @@ class SizeProcess:
         strength = np.exp(self.logs)
         variance = strength[0] * np.square(inputs.sizes * self.prior.scale).sum(axis=1)
         variance += strength[1] + strength[3] + strength[5] + LEVEL
-        if inputs.expected is not None:
-            variance += _WEIGHT_DOUBT**2 * np.square(_beyond(self.prior, inputs)).sum(axis=1)
+        if inputs.beyond is not None:
+            variance += _WEIGHT_DOUBT**2 * np.square(inputs.beyond).sum(axis=1)
         if self._factor is not None:
             near = self._covariance(inputs, self._inputs)
             mean = mean + near @ self._solved
@@ -182,16 +182,11 @@ class SizeProcess:
         return np.asarray(solve_triangular(self._factor, near.T, lower=True, check_finite=False))
 
 
-def _beyond(prior: Prior, inputs: Inputs) -> FloatArray:
-    assert inputs.expected is not None
-    return np.asarray(inputs.expected - (inputs.sizes @ prior.slopes)[:, None])
-
-
-def _level(prior: Prior, a: Inputs, b: Inputs) -> FloatArray | float:
+def _level(a: Inputs, b: Inputs) -> FloatArray | float:
     """Return what does not depend on the hyperparameters."""
-    if a.expected is None:
+    if a.beyond is None or b.beyond is None:
         return LEVEL
-    return np.asarray(LEVEL + _WEIGHT_DOUBT**2 * (_beyond(prior, a) @ _beyond(prior, b).T))
+    return np.asarray(LEVEL + _WEIGHT_DOUBT**2 * (a.beyond @ b.beyond.T))
 
 
 def _linear(prior: Prior, a: Inputs, b: Inputs) -> FloatArray:
@@ -228,7 +223,7 @@ class _Likelihood:
     ) -> None:
         self._prior, self._noise = prior, noise
         self._targets = targets - targets.mean()
-        self._level = _level(prior, inputs, inputs)
+        self._level = _level(inputs, inputs)
         self._linear = _linear(prior, inputs, inputs)
         self._distances = _pairs(inputs, inputs)
         self._start = np.append(prior.logs, np.log(prior.spread))

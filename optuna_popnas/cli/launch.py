@@ -306,6 +306,8 @@ def obey_keeper(*, grace: float = 60.0) -> None:
     for number in _ending_signals():
         # Shells start background jobs with Ctrl-C ignored.
         signal.signal(number, signal.default_int_handler)
+    if hasattr(signal, "pthread_sigmask"):  # and Ray its nodes, with Ctrl-C held back
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ending_signals())
     if _KEEPER in os.environ:
         threading.Thread(target=_end_with_keeper, args=(grace,), daemon=True).start()
 

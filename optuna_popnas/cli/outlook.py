@@ -57,6 +57,8 @@ class LevelOutlook(NamedTuple):
 
 def worker_count(settings: SearchSettings) -> int:
     """Return how many workers this machine will have."""
+    if settings.study.device == "mps":  # there is one, which they would share
+        return settings.study.workers or 1
     gpus = [] if settings.study.device == "cpu" else visible_gpus()
     threads = settings.values["machine"].get("threads", 1)
     return settings.study.workers or default_workers(gpus, threads)

@@ -44,21 +44,21 @@ class Job(Protocol):
 class Worker:
     """An actor."""
 
-    def __init__(self, seat: str, job: Job) -> None:
-        self._seat = seat
-        self._job = job
+    _job: Job | None = None
 
-    def run(self) -> int:
+    def run(self, seat: str, job: Job) -> int:
         """Train cells until the search ends; returns an exit code."""
-        return self._job.run(self._seat)
+        self._job = job
+        return job.run(seat)
 
     def stop(self) -> None:
         """End the worker."""
-        self._job.stop()
+        if self._job is not None:
+            self._job.stop()
 
     def place(self) -> tuple[str, str]:
         """Return the node that this actor is on, and the beginning of its process' token."""
-        while (process := self._job.process()) is None:
+        while self._job is None or (process := self._job.process()) is None:
             time.sleep(0.1)
         machine = machine_of(Me.of_this_process().process)
         return str(_ray().get_runtime_context().get_node_id()), f"{machine}:{process}:"
@@ -171,12 +171,12 @@ class _Crew:
             max_task_retries=-1,
             max_concurrency=3,
         )  # fmt: skip
-        self.actors[seat] = make.remote(seat, self.job)
+        self.actors[seat] = make.remote()
         self._start(seat)
         self._ask(seat)
 
     def _start(self, seat: str) -> None:
-        self.runs[self.actors[seat].run.remote()] = seat
+        self.runs[self.actors[seat].run.remote(seat, self.job)] = seat
 
     def _ask(self, seat: str) -> None:
         self.asked[self.actors[seat].place.remote()] = seat

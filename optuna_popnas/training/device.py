@@ -8,6 +8,7 @@ import ctypes
 from functools import cache
 import os
 import platform
+import sys
 import threading
 import time
 
@@ -31,19 +32,22 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
         resolved = torch.device(device)
     except RuntimeError:
         raise ValueError(
-            f'`device` must be "cpu", "cuda" or "cuda:0", but got {device!r}.'
+            f'`device` must be "cpu", "cuda", "cuda:0" or "mps", but got {device!r}.'
         ) from None
     if resolved.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         index = resolved.index or 0
         if index >= count:
+            seen = f"{count} CUDA device{'' if count == 1 else 's'}" if count else "no CUDA device"
             raise ValueError(
-                f"`device` must be one of the {count} CUDA devices that PyTorch sees, but got "
+                f"`device` must be one that PyTorch sees, which is {seen}, but got "
                 f'{str(device)!r}. Use "cpu" or check the driver and CUDA_VISIBLE_DEVICES.'
             )
         return torch.device("cuda", index)
-    if resolved.type != "cpu":
-        raise ValueError(f'`device` must be "cpu" or "cuda", but got {str(device)!r}.')
+    if resolved.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError('`device` "mps" is Apple\'s GPU, but PyTorch sees none. Use "cpu".')
+    if resolved.type not in ("cpu", "mps"):
+        raise ValueError(f'`device` must be "cpu", "cuda" or "mps", but got {str(device)!r}.')
     return resolved
 
 
@@ -56,6 +60,8 @@ def device_name(device: torch.device, threads: int | None = None) -> str:
     """
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
+    if device.type == "mps":
+        return f"mps: {_cpu_model()}"
     count = threads or torch.get_num_threads()
     return f"cpu: {_cpu_model()}, {count} thread{'s' if count > 1 else ''}"
 
@@ -87,7 +93,7 @@ class Clock:
     def __init__(self, device: torch.device, threads: int | None = None) -> None:
         self._device = device
         alone = threading.current_thread() is threading.main_thread()
-        if device.type == "cuda":
+        if device.type != "cpu":
             self.name = "synchronised wall seconds"
             self._read = time.perf_counter
         elif alone or (threads or torch.get_num_threads()) > 1:
@@ -101,6 +107,8 @@ class Clock:
         """Return the seconds since some moment, after all work that was started is done."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+        elif self._device.type == "mps":
+            torch.mps.synchronize()
         return self._read()
 
 
@@ -145,7 +153,9 @@ class PeakMemory:
         if peak is None:
             import resource
 
-            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+                1 if sys.platform == "darwin" else 1024
+            )
         return max(peak - self._before, 0)
 
 
@@ -221,6 +231,8 @@ def release_memory(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def affinity() -> int:

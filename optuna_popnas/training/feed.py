@@ -22,7 +22,7 @@ from optuna_popnas.training.device import affinity
 
 
 # Bytes of float images made by one gather. On a CPU they should stay in its cache.
-_CHUNK = {"cpu": 1 << 22, "cuda": 1 << 26}
+_CHUNK = {"cpu": 1 << 22, "cuda": 1 << 26, "mps": 1 << 24}
 
 
 class Feed:

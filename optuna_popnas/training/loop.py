@@ -40,7 +40,7 @@ from optuna_popnas.training.step import Step
 
 
 # Pixels per validation batch: on a CPU activations stay in its cache, a GPU is kept busy.
-_VALIDATION_PIXELS = {"cpu": 1 << 16, "cuda": 1 << 21}
+_VALIDATION_PIXELS = {"cpu": 1 << 16, "cuda": 1 << 21, "mps": 1 << 19}
 
 
 class Epoch(NamedTuple):

@@ -138,6 +138,28 @@ def test_workers_end_when_their_keeper_is_gone(tmp_path: Path) -> None:
     wait_for(lambda: all(mark.read_text() == "ended cleanly" for mark in marks))
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="POSIX")
+def test_a_worker_hears_what_its_parent_holds_back(tmp_path: Path) -> None:
+    """Ray's nodes block SIGINT: Ctrl-C waited half a minute, and killed the workers."""
+    worker = script(
+        tmp_path,
+        "import pathlib, sys, time\n"
+        "from optuna_popnas.cli.launch import obey_keeper\n"
+        "obey_keeper()\n"
+        "pathlib.Path(sys.argv[1], 'started').touch()\n"
+        "time.sleep(60)\n",
+    )
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        process = subprocess.Popen(worker, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with process:
+        wait_for((tmp_path / "started").exists)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == -signal.SIGINT
+
+
 def test_no_error_of_the_keeper_ends_the_workers(tmp_path: Path) -> None:
     """A progress bar that could not read its study killed all workers, with SIGKILL."""
     command = script(

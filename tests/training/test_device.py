@@ -8,6 +8,8 @@ import time
 import pytest
 import torch
 
+from optuna_popnas.training import feed
+from optuna_popnas.training import loop
 from optuna_popnas.training.device import Clock
 from optuna_popnas.training.device import cpu_threads
 from optuna_popnas.training.device import device_name
@@ -85,7 +87,20 @@ def test_devices() -> None:
     assert resolve_device("cpu") == CPU
     assert resolve_device(None).type in ("cpu", "cuda")
     assert shared_with_others(CPU) is None
-    with pytest.raises(ValueError, match='`device` must be "cpu" or "cuda", but got'):
+    with pytest.raises(ValueError, match='`device` must be "cpu", "cuda" or "mps", but got'):
         resolve_device("meta")
-    with pytest.raises(ValueError, match='`device` must be "cpu", "cuda" or "cuda:0"'):
+    with pytest.raises(ValueError, match='`device` must be "cpu", "cuda", "cuda:0" or "mps"'):
         resolve_device("gpu")
+
+
+def test_apples_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages named it, and it was refused."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="is Apple's GPU, but PyTorch sees none"):
+        resolve_device("mps")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    device = resolve_device("mps")
+    assert device_name(device).startswith("mps: ")
+    assert Clock(device).name == "synchronised wall seconds"
+    for table in (feed._CHUNK, loop._VALIDATION_PIXELS):
+        assert set(table) == {"cpu", "cuda", "mps"}

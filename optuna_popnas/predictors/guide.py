@@ -98,12 +98,11 @@ class Guide:
 def _common_space(space: SearchSpace, known: Sequence[KnownCells]) -> SearchSpace:
     """Return the space of all cells, which numbers operators as ``space`` does.
 
-    Operators for which it has no room are left out.
+    Cells with operators for which it has no room are left out.
     """
     cells = [cell for item in known for cell in item.cells]
-    names = dict.fromkeys(name for cell in cells for name in cell.operators)
-    return SearchSpace(
-        tuple(dict.fromkeys([*space.operators, *names]))[:MAX_OPERATORS],
-        max_blocks=max([space.max_blocks, *map(len, cells)]),
-        lookbacks=max([space.lookbacks, *(-value for cell in cells for value in cell.lookbacks)]),
-    )
+    names = dict.fromkeys([*space.operators, *(name for cell in cells for name in cell.operators)])
+    room = list(names)[:MAX_OPERATORS]
+    if len(room) < len(names):
+        cells = [cell for cell in cells if set(room).issuperset(cell.operators)]
+    return SearchSpace.of(cells, room, max_blocks=space.max_blocks, lookbacks=space.lookbacks)

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from functools import partial
-import inspect
 import json
 import math
 import time
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
 
-from optuna_popnas.predictors.base import CheckedPredictor
-from optuna_popnas.predictors.base import Predictor
 from optuna_popnas.predictors.guide import KnownCells
 from optuna_popnas.predictors.size_aware import SizeAwarePredictor
 from optuna_popnas.sampler.board import Board
 from optuna_popnas.sampler.board import Upcoming
-from optuna_popnas.sampler.setup import predictor_name
+from optuna_popnas.sampler.predictor_choice import PredictorChoice
+from optuna_popnas.sampler.predictor_choice import PredictorSpec
 from optuna_popnas.sampler.warm_start import CORPUS
 from optuna_popnas.sampler.warm_start import described
 from optuna_popnas.sampler.warm_start import known_cells
@@ -31,7 +30,6 @@ from optuna_popnas.search import Plan
 from optuna_popnas.search import plan_level
 from optuna_popnas.search import plan_wave
 from optuna_popnas.search import PlannedCell
-from optuna_popnas.search import PredictorLike
 from optuna_popnas.search import Predictors
 from optuna_popnas.search import Probe
 from optuna_popnas.search import Running
@@ -42,8 +40,6 @@ from optuna_popnas.space import SearchSpace
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
 
-#: A predictor, or what makes one: ``(space, *, seed) -> predictor``.
-PredictorSpec = PredictorLike | Callable[..., Any]
 CostFunction = Callable[..., Any]
 
 # Streams of random numbers of one planning step; further objectives come after them.
@@ -53,14 +49,6 @@ _CHOICES, _ACCURACY, _SECONDS, _OTHERS = range(4)
 _TOTAL_CELLS = 8
 
 _SLOW = 60.0  # seconds of planning that are told
-
-#: Mode -> its own predictors, named: PyTorch and CatBoost are not loaded to say which.
-DEFAULT_PREDICTORS: dict[str, dict[str, str]] = {
-    "adaptive": {"accuracy": "ExploringAccuracyPredictor", "seconds": "SizeAwareTimePredictor"},
-    "popnas": {"accuracy": "LSTMAccuracyPredictor", "seconds": "CatBoostTimePredictor"},
-    "pnas": {"accuracy": "LSTMAccuracyPredictor", "seconds": "CatBoostTimePredictor"},
-    "popnas-v1": {"accuracy": "LSTMAccuracyPredictor", "seconds": "NNLSTimePredictor"},
-}
 
 
 class Knowledge(NamedTuple):
@@ -110,24 +98,23 @@ class Planner:
     probe: Callable[[Cell], float] | None = None
     cost: CostFunction | None = None
     known: tuple[KnownCells, ...] | None = ()
+    _choice: PredictorChoice = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        choice = PredictorChoice(self.space, self.config.mode, self.accuracy, self.seconds)
+        object.__setattr__(self, "_choice", choice)
         adaptive = self.config.mode == "adaptive"
         if self.known is None:
-            usual = known_cells(CORPUS) if adaptive and self._knows_size() else ()
+            usual = known_cells(CORPUS) if adaptive and choice.knows_size() else ()
             object.__setattr__(self, "known", usual)
         elif self.known and not adaptive:
             mode = f"mode {self.config.mode!r}, which starts from nothing. 'adaptive' has one."
             raise ValueError(f"`warm_start` must be left out in {mode}")
-        elif self.known and not self._knows_size():
+        elif self.known and not choice.knows_size():
             raise ValueError(
                 "`accuracy_predictor` must be left out or be one that knows size where there is a "
-                f"`warm_start`, but got {self._named('accuracy')}."
+                f"`warm_start`, but got {choice.name('accuracy')}."
             )
-
-    def _knows_size(self) -> bool:
-        model = _make(self._chosen("accuracy"), self.space, 0, "accuracy_predictor")
-        return isinstance(model, SizeAwarePredictor)
 
     def knowledge(self, board: Board) -> Knowledge:
         """Return what planning goes by, of the state of a search."""
@@ -167,8 +154,8 @@ class Planner:
         """Return what workers must agree on, but for the seed, as JSON values."""
         settings = {
             **asdict(self.config),
-            "accuracy_predictor": self._named("accuracy"),
-            "time_predictor": self._named("seconds"),
+            "accuracy_predictor": self._choice.name("accuracy"),
+            "time_predictor": self._choice.name("seconds"),
             "warm_start": described(self.known or ()),
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings, default=lambda v: v.item()))
@@ -198,19 +185,18 @@ class Planner:
         return plan
 
     def _plan(self, upcoming: Upcoming, known: Knowledge, *, seed: int) -> Plan:
-        if self.config.total_cells is None:
-            config = replace(self.config, total_cells=known.total_cells)
-            return replace(self, config=config)._plan(upcoming, known, seed=seed)
+        total_cells = self.config.total_cells or known.total_cells
+        config = replace(self.config, total_cells=total_cells)
         level, wave = upcoming
         stream = [seed, max(level, 0), wave]
         rng = np.random.default_rng([*stream, _CHOICES])
-        if self.config.mode == "adaptive":
+        if config.mode == "adaptive":
             return plan_wave(
                 self.space,
                 known.observations,
                 known.running,
-                self.config,
-                self._predictors(True, partial(_seed, *stream)),
+                config,
+                self._predictors(True, total_cells, partial(_seed, *stream)),
                 wave=wave,
                 spent=known.spent,
                 probes=stored_probes(known.plans),
@@ -220,7 +206,7 @@ class Planner:
         # A training that was stopped early says nothing that the thesis' models could use.
         observations = [item for item in known.observations if not item.curve]
         timed = all(item.seconds is not None for item in observations)
-        config, predictors = self.config, None
+        predictors = None
         if known.planned:  # wider than it was: what was planned before is part of it
             config = replace(config, max_children=max(1, config.max_children - known.planned))
         if not timed and config.mode == "popnas" and not config.objectives:
@@ -229,7 +215,7 @@ class Planner:
                 config, mode="pnas", beam=None, max_exploration_children=0, time_limit=None
             )
         if level >= 2:
-            predictors = self._predictors(timed, partial(_seed, *stream))
+            predictors = self._predictors(timed, total_cells, partial(_seed, *stream))
         plan = plan_level(
             self.space,
             level,
@@ -253,30 +239,22 @@ class Planner:
         spare = tuple(PlannedCell(cell, "reserve") for cell in cells.take(rows))
         return replace(plan, cells=(*plan.cells, *spare))
 
-    def _predictors(self, timed: bool, seed: Callable[[int], int]) -> Predictors:
-        accuracy, seconds = self._chosen("accuracy"), self._chosen("seconds")
-        from optuna_popnas import predictors
-
-        model = _make(accuracy, self.space, seed(_ACCURACY), "accuracy_predictor")
+    def _predictors(self, timed: bool, total_cells: int, seed: Callable[[int], int]) -> Predictors:
+        model = self._choice.make_accuracy(seed=seed(_ACCURACY))
         if isinstance(model, SizeAwarePredictor):
             model.learn_from(self.known or ())
         needs_time = timed and self.config.mode != "pnas"
         return Predictors(
             accuracy=model,
-            seconds=self._time_predictor(seconds, seed(_SECONDS)) if needs_time else None,
+            seconds=self._choice.make_seconds(total_cells=total_cells, seed=seed(_SECONDS))
+            if needs_time
+            else None,
             probe=None if self.probe is None else self._probe,
             cost=self.cost,
-            other=lambda number: self._time_predictor(
-                predictors.AdditiveTimePredictor, seed(_OTHERS + number)
+            other=lambda number: self._choice.make_other(
+                total_cells=total_cells, seed=seed(_OTHERS + number)
             ),
         )
-
-    def _named(self, kind: Literal["accuracy", "seconds"]) -> str:
-        given: PredictorSpec | None = getattr(self, kind)
-        return DEFAULT_PREDICTORS[self.config.mode][kind] if given is None else _name(given)
-
-    def _chosen(self, kind: Literal["accuracy", "seconds"]) -> PredictorSpec:
-        return getattr(self, kind) or default_predictor(kind, self.config.mode)
 
     def _probe(self, cell: Cell) -> float:
         """Estimate a cell's training time; NaN where the probe fails."""
@@ -288,61 +266,11 @@ class Planner:
             _logger.warning(f"The time of {cell} could not be probed: {text}")
             return math.nan
 
-    def _time_predictor(self, spec: PredictorSpec, seed: int) -> PredictorLike:
-        if callable(spec):
-            ours: dict[str, Any] = {"total_cells": self.config.total_cells or _TOTAL_CELLS}
-            if self.config.mode == "popnas-v1":
-                ours["feature_set"] = "popnas-v1"
-            known = inspect.signature(spec).parameters
-            given = spec.keywords if isinstance(spec, partial) else {}
-            ours = {name: value for name, value in ours.items() if name in known}
-            spec = partial(spec, **{**ours, **given})
-        return _make(spec, self.space, seed, "time_predictor")
-
-
-def default_predictor(kind: str, mode: str) -> PredictorSpec:
-    """Return the predictor of a mode for ``"accuracy"`` or ``"seconds"``."""
-    from optuna_popnas import predictors
-
-    made: PredictorSpec = getattr(predictors, DEFAULT_PREDICTORS[mode][kind])
-    return made
-
 
 def stored_probes(plans: Sequence[Plan]) -> list[Probe]:
     """Return the probes that were made for earlier plans."""
     return [probe for plan in plans for probe in plan.report.probes]
 
 
-def check_predictor(name: str, predictor: object) -> None:
-    """Raise ValueError if this is no predictor."""
-    if not callable(getattr(predictor, "fit", None)) or not any(
-        callable(getattr(predictor, method, None)) for method in ("predict", "estimate")
-    ):
-        raise ValueError(
-            f"`{name}` must have the methods fit and predict (or estimate), or be a callable "
-            f"(space, *, seed) that makes such an object, but got {predictor!r}. "
-            "See optuna_popnas.predictors."
-        )
-
-
-def _make(
-    spec: PredictorSpec, space: SearchSpace, seed: int, name: str = "predictor"
-) -> PredictorLike:
-    made = spec(space, seed=seed) if callable(spec) else spec
-    check_predictor(name, made)
-    bases = [kind for kind in type(made).__mro__ if kind is not Predictor]
-    ours = any(kind.__module__.startswith("optuna_popnas.") for kind in bases)
-    return made if ours else CheckedPredictor(made, name)
-
-
 def _seed(*entropy: int) -> int:
     return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
-
-
-def _name(spec: object) -> str:
-    """Name a predictor, so that workers with different ones notice."""
-    if isinstance(spec, partial):
-        options = ", ".join(f"{key}={value!r}" for key, value in sorted(spec.keywords.items()))
-        return f"{_name(spec.func)}({options})"
-    named: Any = spec if hasattr(spec, "__qualname__") else type(spec)
-    return predictor_name(f"{named.__module__}.{named.__qualname__}")

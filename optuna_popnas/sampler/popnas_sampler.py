@@ -25,10 +25,9 @@ from optuna_popnas.sampler.facts import value_problem
 from optuna_popnas.sampler.parameters import BLOCKS
 from optuna_popnas.sampler.parameters import cell_distributions
 from optuna_popnas.sampler.patience import make_patient
-from optuna_popnas.sampler.planner import check_predictor
 from optuna_popnas.sampler.planner import CostFunction
 from optuna_popnas.sampler.planner import Planner
-from optuna_popnas.sampler.planner import PredictorSpec
+from optuna_popnas.sampler.predictor_choice import PredictorSpec
 from optuna_popnas.sampler.warm_start import known_cells
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.space import Cell
@@ -136,10 +135,6 @@ class POPNASSampler(BaseSampler):
     ) -> None:
         check_options(space, idle=idle, max_tries=max_tries, stale_after=stale_after)
         check_limits(limits or {}, objectives, cost)
-        given = {"accuracy_predictor": accuracy_predictor, "time_predictor": time_predictor}
-        for name, predictor in given.items():
-            if predictor is not None and not callable(predictor):
-                check_predictor(name, predictor)
         config = SearchConfig(
             mode=mode,
             max_children=max_children,

@@ -67,21 +67,30 @@ class SearchSpace(Grammar):
     """
 
     @classmethod
-    def of(cls, cells: Iterable[Cell], operators: Iterable[str] = ()) -> SearchSpace:
+    def of(
+        cls,
+        cells: Iterable[Cell],
+        operators: Iterable[str] = (),
+        *,
+        max_blocks: int = 1,
+        lookbacks: int = 1,
+    ) -> SearchSpace:
         """Return the smallest space that has all of these cells.
 
         Args:
             cells: The cells.
             operators: Names that come first in the space, used or not; further ones follow in
                 the order in which the cells use them.
+            max_blocks: At least so many blocks, used or not.
+            lookbacks: At least so many lookbacks, used or not.
         """
         cells = tuple(cells)
         names = dict.fromkeys(operators)
         names |= dict.fromkeys(name for cell in cells for name in cell.operators)
         return cls(
             tuple(names) or ("identity",),
-            max_blocks=max([1, *map(len, cells)]),
-            lookbacks=max([1, *(-value for cell in cells for value in cell.inputs)]),
+            max_blocks=max([max_blocks, *map(len, cells)]),
+            lookbacks=max([lookbacks, *(-value for cell in cells for value in cell.inputs)]),
         )
 
     def __contains__(self, cell: object) -> bool:

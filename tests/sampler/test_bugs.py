@@ -44,12 +44,12 @@ from optuna_popnas.sampler.plan_text import split_plan
 from optuna_popnas.sampler.setup import Setup
 from optuna_popnas.study import view_study
 from tests.sampler.conftest import hurry
-from tests.sampler.test_popnas_sampler import objective_of
-from tests.sampler.test_popnas_sampler import planned
-from tests.sampler.test_popnas_sampler import trained
-from tests.sampler.test_steady import Flaky
+from tests.sampler.toys import Flaky
 from tests.sampler.toys import made_up
+from tests.sampler.toys import objective_of
+from tests.sampler.toys import planned
 from tests.sampler.toys import sampler_options
+from tests.sampler.toys import trained
 
 
 Make = Callable[..., optuna.Study]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.trial import TrialState
 import pytest
 
-from optuna_popnas import NetworkConfig
+from optuna_popnas import Cell
 from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
 from optuna_popnas.predictors import AdditiveTimePredictor
-from optuna_popnas.predictors import CatBoostTimePredictor
 from optuna_popnas.predictors import GaussianProcessAccuracyPredictor
 from optuna_popnas.predictors import NNLSTimePredictor
-from optuna_popnas.predictors import RidgeTimePredictor
 from optuna_popnas.sampler.board import Upcoming
 from optuna_popnas.sampler.facts import Fact
 from optuna_popnas.sampler.planner import Knowledge
@@ -27,24 +26,12 @@ from optuna_popnas.sampler.setup import setup_problem
 from optuna_popnas.sampler.stored_plans import find_setup
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.study import view_study
+from tests.sampler.toys import made_up
 from tests.sampler.toys import sampler_options
+from tests.sampler.toys import Unsound
 
 
 SPACE = SearchSpace(["identity", "3x3 conv"], max_blocks=3)
-
-
-@pytest.mark.parametrize("spec", [None, CatBoostTimePredictor, partial(NNLSTimePredictor)])
-def test_time_predictors_know_how_many_cells_a_network_has(spec: Any) -> None:
-    total = NetworkConfig(motifs=2, normal_cells=1).total_cells
-    planner = Planner(SPACE, SearchConfig(total_cells=total), seconds=spec)
-    made: Any = planner._predictors(True, lambda stream: stream).seconds
-    assert made.total_cells == total == 3
-
-
-def test_a_given_number_of_cells_stays() -> None:
-    spec = partial(AdditiveTimePredictor, total_cells=5)
-    made: Any = Planner(SPACE, SearchConfig(), seconds=spec)._predictors(True, int).seconds
-    assert made.total_cells == 5
 
 
 def searched(total: int | None, told: list[int]) -> list[int]:
@@ -127,27 +114,6 @@ def test_a_search_with_a_measured_objective() -> None:
     assert {trial.level for trial in view_study(study).trials if trial.is_valid} == {0, 1, 2, 3}
 
 
-@pytest.mark.parametrize(
-    ("mode", "accuracy", "seconds"),
-    [
-        ("popnas", "LSTMAccuracyPredictor", "CatBoostTimePredictor"),
-        ("pnas", "LSTMAccuracyPredictor", "CatBoostTimePredictor"),
-        ("popnas-v1", "LSTMAccuracyPredictor", "NNLSTimePredictor"),
-        ("adaptive", "ExploringAccuracyPredictor", "SizeAwareTimePredictor"),
-    ],
-)
-def test_each_mode_has_its_own_predictors(mode: str, accuracy: str, seconds: str) -> None:
-    settings = Planner(SPACE, SearchConfig(mode=mode)).settings()
-    assert settings["accuracy_predictor"] == accuracy
-    assert settings["time_predictor"] == seconds
-
-
-def test_predictors_of_popnas_v1_get_its_features() -> None:
-    planner = Planner(SPACE, SearchConfig(mode="popnas-v1"))
-    for spec in (NNLSTimePredictor, partial(RidgeTimePredictor, sliding=True)):
-        assert planner._time_predictor(spec, 0).feature_set == "popnas-v1"  # type: ignore[attr-defined]
-
-
 def test_default_predictors_of_stored_studies_are_named() -> None:
     """The thesis' mode got the thesis' predictors: a study begun with others is told so."""
     settings = {"mode": "popnas", "accuracy_predictor": "default", "time_predictor": "default"}
@@ -209,3 +175,33 @@ def test_reserve_cells_of_popnas_v1_are_flat() -> None:
     plan = planner.plan(Upcoming(1, 0), Knowledge((), (), ()), seed=0)
     spare = [item.cell for item in plan.cells if item.role == "reserve"]
     assert spare and all(value == -1 for cell in spare for value in cell.inputs)
+
+
+def test_plans_without_memory_end_in_a_sentence(space: SearchSpace) -> None:
+    def no_memory(n: int) -> Any:
+        raise MemoryError
+
+    options = {**sampler_options(), "accuracy_predictor": Unsound(no_memory)}
+    sampler = POPNASSampler(space, max_children=4, **options)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    with pytest.raises(MemoryError, match="Planning level 2 found no memory.*`max_candidates`"):
+        study.optimize(lambda trial: made_up(space, space.suggest(trial)))
+
+
+def test_a_worker_whose_time_is_up_while_it_plans_trains_nothing_more(space: SearchSpace) -> None:
+    """Deep levels were planned for minutes past the timeout, and then trained."""
+
+    class Slow(Unsound):
+        def fit(self, cells: Sequence[Cell], values: Any) -> None:
+            study.stop()
+
+    options = {**sampler_options(), "accuracy_predictor": Slow(np.ones)}
+    sampler = POPNASSampler(space, max_children=4, **options)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    study.optimize(lambda trial: made_up(space, space.suggest(trial)))
+    assert study.trials[-1].state.name == "PRUNED"
+    assert max(trial.params["blocks"] for trial in study.trials[:-1]) == 1
+    plans = len(view_study(study).plans)
+    options["accuracy_predictor"] = sampler_options()["accuracy_predictor"]
+    study.optimize(lambda trial: made_up(space, space.suggest(trial)), n_trials=2)
+    assert len(view_study(study).plans) == plans

@@ -30,28 +30,13 @@ from tests.sampler.conftest import Opener
 from tests.sampler.toys import CountPredictor
 from tests.sampler.toys import made_up
 from tests.sampler.toys import noise
+from tests.sampler.toys import objective_of
+from tests.sampler.toys import planned
 from tests.sampler.toys import sampler_options
+from tests.sampler.toys import trained
 
 
 Make = Callable[..., optuna.Study]
-
-
-def objective_of(space: SearchSpace) -> Callable[[optuna.Trial], tuple[float, float]]:
-    return lambda trial: made_up(space, space.suggest(trial))
-
-
-def trained(study: optuna.Study) -> Counter[Cell]:
-    """Count the valid trials of each cell, up to isomorphism."""
-    return Counter(
-        trial.cell.canonical()
-        for trial in view_study(study).trials
-        if trial.is_valid and trial.cell is not None
-    )
-
-
-def planned(study: optuna.Study) -> set[Cell]:
-    plans = view_study(study).plans
-    return {item.cell.canonical() for plan in plans for item in plan.cells}
 
 
 # A search from begin to end -----------------------------------------------------------------
@@ -502,7 +487,6 @@ class _Collect(optuna.logging.logging.Handler):
         ({"max_tries": 0}, "`max_tries` must be an integer of at least 1"),
         ({"stale_after": 0}, "`stale_after` must be a number of seconds greater than 0"),
         ({"idle": "sleep"}, "`idle` must be 'wait' or 'speculate'"),
-        ({"accuracy_predictor": 3}, "`accuracy_predictor` must have the methods fit and predict"),
         ({"mode": "popnas-v1"}, "`lookbacks` must be 1 in mode 'popnas-v1'"),
     ],
 )

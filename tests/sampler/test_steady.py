@@ -13,27 +13,11 @@ from optuna_popnas.sampler.facts import CLAIM
 from optuna_popnas.sampler.patience import try_steadily
 from optuna_popnas.sampler.steady import optimize_steadily
 from optuna_popnas.study import view_study
+from tests.sampler.toys import Flaky
 from tests.sampler.toys import made_up
 
 
 Make = Callable[..., optuna.Study]
-
-
-class Flaky:
-    """Makes a method of a storage fail a few times."""
-
-    def __init__(self, storage: object, method: str, failures: int) -> None:
-        self.left = failures
-        storage = getattr(storage, "patient_with", storage)
-        original = getattr(storage, method)
-
-        def call(*args: object, **kwargs: object) -> object:
-            if self.left:
-                self.left -= 1
-                raise StorageInternalError("away")
-            return original(*args, **kwargs)
-
-        setattr(storage, method, call)
 
 
 @pytest.fixture(autouse=True)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 import zlib
 
 import numpy as np
 import numpy.typing as npt
+import optuna
+from optuna.exceptions import StorageInternalError
 
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
+from optuna_popnas.study import view_study
 
 
 class CountPredictor:
@@ -39,6 +43,19 @@ class CountPredictor:
         return np.column_stack([counts, inner.sum((1, 2)), ones]).astype(np.float64)
 
 
+class Unsound:
+    """A predictor of a user's own that returns what it is given."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def fit(self, cells: Sequence[Cell], values: Any) -> None:
+        pass
+
+    def predict(self, cells: Sequence[Cell]) -> Any:
+        return self.answer(len(cells))
+
+
 def noise(cell: Cell, salt: str = "") -> float:
     """Return a number in [0, 1) that equivalent cells share."""
     return zlib.crc32(f"{salt}{cell.canonical()}".encode()) / 2**32
@@ -55,6 +72,26 @@ def made_up(space: SearchSpace, cell: Cell) -> tuple[float, float]:
     return float(accuracy), float(seconds)
 
 
+def objective_of(space: SearchSpace) -> Callable[[optuna.Trial], tuple[float, float]]:
+    """Return what gives trials made-up values."""
+    return lambda trial: made_up(space, space.suggest(trial))
+
+
+def trained(study: optuna.Study) -> Counter[Cell]:
+    """Count the valid trials of each cell, up to isomorphism."""
+    return Counter(
+        trial.cell.canonical()
+        for trial in view_study(study).trials
+        if trial.is_valid and trial.cell is not None
+    )
+
+
+def planned(study: optuna.Study) -> set[Cell]:
+    """Return the cells of all plans, up to isomorphism."""
+    plans = view_study(study).plans
+    return {item.cell.canonical() for plan in plans for item in plan.cells}
+
+
 def sampler_options(**changes: Any) -> dict[str, Any]:
     """Return arguments of a sampler that plans in milliseconds."""
     options: dict[str, Any] = {
@@ -64,3 +101,20 @@ def sampler_options(**changes: Any) -> dict[str, Any]:
         "seed": 0,
     }
     return {**options, **changes}
+
+
+class Flaky:
+    """Makes a method of a storage fail a few times."""
+
+    def __init__(self, storage: object, method: str, failures: int) -> None:
+        self.left = failures
+        storage = getattr(storage, "patient_with", storage)
+        original = getattr(storage, method)
+
+        def call(*args: object, **kwargs: object) -> object:
+            if self.left:
+                self.left -= 1
+                raise StorageInternalError("away")
+            return original(*args, **kwargs)
+
+        setattr(storage, method, call)

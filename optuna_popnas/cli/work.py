@@ -43,7 +43,7 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
     """
     import optuna
 
-    from optuna_popnas.objective.training_objective import check_data
+    from optuna_popnas.objective.agreement import check_data
     from optuna_popnas.sampler import optimize_steadily
     from optuna_popnas.training.data.source import DataWarning
 

@@ -15,6 +15,9 @@ import torch
 from optuna_popnas._failures import MachineFailure
 from optuna_popnas.networks import cell_costs
 from optuna_popnas.networks import NetworkConfig
+from optuna_popnas.objective.agreement import check_data
+from optuna_popnas.objective.agreement import check_network
+from optuna_popnas.objective.agreement import mode_of
 from optuna_popnas.objective.calibration import Calibration
 from optuna_popnas.objective.calibration import Devices
 from optuna_popnas.objective.goals import Goals
@@ -28,14 +31,12 @@ from optuna_popnas.objective.recording import write
 from optuna_popnas.objective.watching import EXPECTED
 from optuna_popnas.objective.watching import Watch
 from optuna_popnas.objective.watching import WatchedTraining
-from optuna_popnas.objective.watching import watches
 from optuna_popnas.sampler.facts import repeat_of
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.training.augment import Augmenter
 from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
-from optuna_popnas.training.data.image_data import difference
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.device import device_name
@@ -153,13 +154,14 @@ class TrainingObjective:
         """Train the trial's cell and return its values; NaN where the training failed.
 
         Raises:
-            ValueError: The study's directions do not fit the objectives, or it was begun with
-                other images.
+            ValueError: The study's directions do not fit the objectives, it was begun with
+                other images, or its mode needs another network.
             TrialPruned: The cell is over a limit of parameters or FLOPs, or its training was ended
                 early.
             MachineFailure: Disk, data or device failed, for which the cell is not to blame.
         """
         names = self.goals.names(trial)
+        check_network(trial, self.network)
         cell = self.space.suggest(trial)
         study = getattr(trial, "study", None)
         if not self._compared and study is not None:
@@ -252,7 +254,7 @@ class TrainingObjective:
         self, trial: BaseTrial, names: Sequence[str], costs: Mapping[str, int]
     ) -> WatchedTraining | None:
         """Return what ends a hopeless training, None if nothing does."""
-        wanted = watches(trial) if self.stop_early is None else self.stop_early
+        wanted = mode_of(trial) == "adaptive" if self.stop_early is None else self.stop_early
         if not wanted or self.training.folds * self.training.seeds > 1:
             return None
         return WatchedTraining(
@@ -332,17 +334,3 @@ class TrainingObjective:
         device = device_name(self.device, self.machine.threads)
         write(trial, cell, {**costs, "device": device, "seed": self.seed, "reason": reason})
         return math.nan if len(names) == 1 else (math.nan,) * len(names)
-
-
-def check_data(study: optuna.Study, data: ImageData, *, begins: bool = False) -> None:
-    """Keep on a study what its images are, or raise ValueError if it was begun with others."""
-    stored = study.user_attrs.get("data")
-    if stored is None or begins:
-        study.set_user_attr("data", data.fingerprint)
-        return
-    said = difference(stored, data)
-    if said is not None:
-        raise ValueError(
-            f"`data` must be the images with which the study {study.study_name!r} was begun, but "
-            f"they have changed: it {said}. Use the same images, or another study."
-        )

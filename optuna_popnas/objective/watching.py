@@ -124,12 +124,6 @@ class Watch:
         return self._finished
 
 
-def watches(trial: Any) -> bool:
-    """Whether the trial's sampler wants hopeless trainings to be ended: mode ``"adaptive"``."""
-    sampler = getattr(getattr(trial, "study", None), "sampler", None)
-    return getattr(sampler, "settings", {}).get("mode") == "adaptive"
-
-
 class WatchedTraining:
     """Ends a training of :func:`train_cell`; keeps what is to be written on the trial."""
 

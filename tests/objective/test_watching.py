@@ -17,8 +17,9 @@ from optuna_popnas import SearchSpace
 from optuna_popnas import TrainingConfig
 from optuna_popnas import TrainingObjective
 from optuna_popnas import Watch
+from optuna_popnas.objective.agreement import mode_of
 from optuna_popnas.objective.recording import read_settings
-from optuna_popnas.objective.watching import watches
+from optuna_popnas.training import load_dataset
 from optuna_popnas.training import load_model
 
 
@@ -136,9 +137,19 @@ def test_the_best_network_of_each_number_of_blocks_is_kept(tmp_path: Path) -> No
         assert read_settings(trial.user_attrs) == (network, training)
 
 
-def test_only_the_adaptive_mode_asks_for_it() -> None:
-    for mode in ("adaptive", "popnas"):
-        sampler = POPNASSampler(SPACE, mode=mode)
-        study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
-        assert watches(study.ask()) == (mode == "adaptive")
-    assert not watches(optuna.trial.FixedTrial({}))
+@pytest.mark.parametrize(("mode", "state"), [("adaptive", "PRUNED"), ("popnas", "COMPLETE")])
+def test_only_the_adaptive_mode_asks_for_it(mode: str, state: str) -> None:
+    study = study_with(RISING, sampler=POPNASSampler(SPACE, mode=mode, seed=0))  # type: ignore[arg-type]
+    objective = TrainingObjective(
+        SPACE,
+        load_dataset("digits", samples=60),
+        network=NetworkConfig(motifs=1, normal_cells=1, filters=2),
+        training=TrainingConfig(epochs=3, batch_norm="epoch"),
+        device="cpu",
+    )
+    trial = study.ask()
+    assert mode_of(trial) == mode
+    study.enqueue_trial(Cell().params())
+    study.optimize(objective, n_trials=1)
+    assert study.trials[-1].state.name == state
+    assert mode_of(optuna.trial.FixedTrial({})) is None

@@ -61,8 +61,10 @@ def settings_for(settings: SearchSettings, hours: float) -> tuple[SearchSettings
     else:
         part = images.validation_fraction
     picks = _picks(settings, values, hours, trainings, seconds)
+    count = worker_count(settings)
+    workers = f"{count} worker{'s' if count > 1 else ''}"
     words = (
-        f"For {duration_words(hours * 3600)} chosen: {proxy.describe()}.",
+        f"For {duration_words(hours * 3600)} with {workers} chosen: {proxy.describe()}.",
         f"A training then takes about {cost:.3g} s, and some {trainings:,.0f} fit in; "
         f"{part:.0%} of the images validate.",
     )

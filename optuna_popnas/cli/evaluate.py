@@ -11,6 +11,7 @@ from optuna_popnas.cli.export import data_settings
 from optuna_popnas.cli.export import find_model
 from optuna_popnas.cli.flags import Values
 from optuna_popnas.cli.text import table
+from optuna_popnas.cli.text import terminal_width
 
 
 if TYPE_CHECKING:
@@ -71,18 +72,20 @@ def run(
 
 
 def evaluation_text(found: Evaluation) -> str:
-    """Return what a model got right, in words and as a table."""
+    """Return what a model got right, in words and as a table that fits the terminal."""
+    width = terminal_width()
     lines = [f"accuracy {found.accuracy:.4f} +- {found.deviation:.4f} on {found.images:,} images"]
     if found.top5 is not None:
         lines.append(f"among the five most likely {found.top5:.4f}")
     lines.append(f"macro F1 {found.macro_f1:.4f}")
     names, confusion = found.class_names, found.confusion
     if len(names) <= _MOST_CLASSES:
-        rows = [
-            (name, *map(str, row), "") for name, row in zip(names, confusion.tolist(), strict=True)
-        ]
-        head = ("true / found", *(name[:10] for name in names), "")
-        return "\n".join([*lines, "", table(head, rows, width=200)])
+        heads, words = [name[:10] for name in names], [*names]
+        if max(map(len, (*words, "true / found"))) + sum(len(h) + 2 for h in heads) >= width:
+            heads = [str(number) for number in range(len(names))]
+            words = [f"{number} {name}" for number, name in enumerate(names)]
+        rows = [(name, *map(str, row), "") for name, row in zip(words, confusion.tolist())]
+        return "\n".join([*lines, "", table(("true / found", *heads, ""), rows)])
     wrong = [
         (int(confusion[i, j]), names[i], names[j])
         for i in range(len(names))

@@ -65,7 +65,7 @@ def worker_count(settings: SearchSettings) -> int:
 
 
 def outlook_text(settings: SearchSettings, data: ImageData, objective: TrainingObjective) -> str:
-    """Return in two lines what a search will cost, before it is begun."""
+    """Return what a search will cost, before it is begun."""
     from optuna_popnas.cli.work import cost_function
     from optuna_popnas.objective.proxies import time_cells
 
@@ -82,7 +82,7 @@ def outlook_text(settings: SearchSettings, data: ImageData, objective: TrainingO
         if hours is not None:
             each = duration_words(hours * 3600 / workers)
             text += f", about {each} (a guess from a few cells)"
-    return f"{text}.\nCtrl-C ends it and nothing is lost; the same command goes on."
+    return f"{text}."
 
 
 def adaptive_words(

@@ -58,6 +58,7 @@ def run(config: str | None = None, /, *, timed: int = 8, json: bool = False, fla
         optuna-popnas profile examples/digits.toml --max-blocks 4
     """
     settings, measured = _settings(config, flags)
+    from optuna_popnas.cli.text import wrapped
     from optuna_popnas.cli.work import cost_function
     from optuna_popnas.cli.work import load_data
     from optuna_popnas.cli.work import make_objective
@@ -83,7 +84,7 @@ def run(config: str | None = None, /, *, timed: int = 8, json: bool = False, fla
         "timed_by": source if measured else None,
         "device": str(objective.device),
     }
-    print(dumps(report, indent=2) if json else profile_text(report, levels))
+    print(dumps(report, indent=2) if json else wrapped(profile_text(report, levels)))
     return 0
 
 
@@ -115,10 +116,10 @@ def profile_text(report: dict[str, Any], levels: list[LevelOutlook]) -> str:
     from optuna_popnas.cli.text import table
     from optuna_popnas.study.words import level_name
 
-    rows = []
+    cells, costs = [], []
     for row in levels:
         distinct = "" if row.distinct is None else f"{row.distinct:,}"
-        rows.append(
+        cells.append(
             (
                 level_name(row.level),
                 f"{row.encodings:,}" if row.encodings < 1e7 else f"{row.encodings:.2e}",
@@ -126,21 +127,29 @@ def profile_text(report: dict[str, Any], levels: list[LevelOutlook]) -> str:
                 f"{row.candidates:,}",
                 f"{row.merged:,}",
                 "" if row.trainings is None else f"{row.trainings}",
+                "",
+            )
+        )
+        costs.append(
+            (
+                level_name(row.level),
                 " ".join(_short(value) for value in row.parameters),
                 " ".join(_short(value) for value in row.flops),
                 "" if row.seconds is None else f"{row.seconds:.3g}",
+                "",
             )
         )
-    head = (
-        "level", "cells", "distinct", "judged", "merged", "trained",
-        "parameters", "FLOPs", "seconds",
-    )  # fmt: skip
+    trained = "trained" if report["trainings"] is not None else ""
     lines = [
-        table(head, rows, width=200),
+        table(("level", "cells", "distinct", "judged", "merged", trained, ""), cells),
         "",
-        "cells: of the whole space; distinct: after equivalence, where they can be counted;",
-        "judged: candidates of a full level; merged: equivalent ones among their encodings;",
-        "trained: at most; parameters and FLOPs per image: least, median, most; seconds: mean.",
+        "cells: of the whole space; distinct: after equivalence, where they can be",
+        "counted; judged: candidates of a full level; merged: equivalent ones among",
+        f"their encodings{'; trained: at most' if trained else ''}.",
+        "",
+        table(("level", "parameters", "FLOPs", "seconds", ""), costs),
+        "",
+        "parameters and FLOPs per image: least, median, most; seconds: mean.",
         "",
         f"{report['sentence']}."
         if report["sentence"]

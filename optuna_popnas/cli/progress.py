@@ -38,6 +38,8 @@ def describe(
     done, total = (0, 1) if now is None else (now.trained, max(now.planned, 1))
     before = "starting" if now is None else f"level {now.level} of {summary.max_blocks}"
     parts: list[str] = []
+    if summary.best_accuracy is not None:
+        parts.append(f"best {summary.best_accuracy:.3f}")
     if summary.waves is not None:
         done = summary.complete + sum(row.stopped for row in summary.levels)
         total = max(sum(row.planned for row in summary.levels), 1)
@@ -50,8 +52,6 @@ def describe(
         parts.append(f"about {duration_words(max(min(known), 0.0))} left")
     if summary.front:
         parts.append(f"front {len(summary.front)}")
-    if summary.best_accuracy is not None:
-        parts.append(f"best {summary.best_accuracy:.3f}")
     if summary.failed:
         parts.append(f"{summary.failed} failed")
     return done, total, before, ", ".join(parts)
@@ -109,7 +109,7 @@ class SearchBar:
             postfix="",
             disable=None,  # quiet when there is no terminal
             file=sys.stderr,
-            bar_format="{desc} |{bar:20}| {n_fmt} of {total_fmt} cells{postfix}",
+            bar_format="{desc} |{bar:10}| {n_fmt} of {total_fmt} cells{postfix}",
             dynamic_ncols=True,
             leave=False,
         )

@@ -38,6 +38,7 @@ from optuna_popnas.cli.studies import full_settings
 from optuna_popnas.cli.studies import open_study
 from optuna_popnas.cli.text import CELL_LEGEND
 from optuna_popnas.cli.text import front_table
+from optuna_popnas.cli.text import wrapped
 from optuna_popnas.cli.work import artifact_store
 from optuna_popnas.cli.work import GAVE_UP
 from optuna_popnas.cli.work import prepare
@@ -105,7 +106,7 @@ def run(
     if hours is not None:
         settings, reasons = settings_for(settings, hours)
         for line in reasons:
-            print(line, file=sys.stderr)
+            print(wrapped(line), file=sys.stderr)
     if slurm is not None:
         print(slurm_text(words, slurm, settings), end="")
         return 0
@@ -118,7 +119,7 @@ def run(
         print(dumps(full_settings(settings), indent=2), flush=True)
         study = find_study(settings)
         if study is None:
-            print(outlook_text(settings, *prepare(settings)), file=sys.stderr)
+            print(wrapped(outlook_text(settings, *prepare(settings))), file=sys.stderr)
         else:
             check_setup(view_study(study), settings)
         return 0
@@ -129,12 +130,15 @@ def run(
         room = join_cluster(settings, None if ray == "any" else ray)
     study = find_study(settings)
     if study is None:
-        print(outlook_text(settings, *prepare(settings)), file=sys.stderr)
+        prepared = prepare(settings)
+        if hours is None:  # which has said it
+            print(wrapped(outlook_text(settings, *prepared)), file=sys.stderr)
+        print("Ctrl-C ends it and nothing is lost; the same command goes on.", file=sys.stderr)
         artifact_store(settings)
         study = open_study(settings)
     before = view_study(study)
     if not check_setup(before, settings) and before.done:
-        print(f"{summarize(before).sentence} Nothing is left to do.", file=sys.stderr)
+        print(wrapped(f"{summarize(before).sentence} Nothing is left to do."), file=sys.stderr)
         code = 0
     else:
         worker, ends = worker_command(words), None
@@ -253,19 +257,20 @@ def finish(study: optuna.Study, settings: SearchSettings, code: int, *, as_json:
     url = settings.storage
     view = patiently(lambda: view_study(study), url, LOOK)
     summary = summarize(view)
+    time_is_up = code == 0 and not view.done and settings.study.timeout is not None
+    if time_is_up:
+        print("\nThe time is up; the same command goes on.", file=sys.stderr)
     if as_json:
         print(dumps(summary.to_json(), indent=2))
     elif summary.front:
-        print(f"\n{summary.sentence}")
+        print(wrapped(f"{summary.trained}." if time_is_up else f"\n{summary.sentence}"))
         print(f"Pareto front, {len(summary.front)} cells that no other cell beats:\n")
         print(front_table(summary.front, view.metric_names))
         print(f"\n{CELL_LEGEND}\n")
         print(next_steps(settings, study))
-    if code == 0 and not view.done:
-        if settings.study.timeout is None:
-            print("The search has not ended; the same command goes on.", file=sys.stderr)
-            return 1
-        print("The time is up; the same command goes on.", file=sys.stderr)
+    if code == 0 and not view.done and not time_is_up:
+        print("The search has not ended; the same command goes on.", file=sys.stderr)
+        return 1
     return code
 
 

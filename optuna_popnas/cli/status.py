@@ -51,10 +51,11 @@ def status_text(
     from optuna_popnas.cli.text import front_table
     from optuna_popnas.cli.text import level_table
     from optuna_popnas.cli.text import table
+    from optuna_popnas.cli.text import wrapped
     from optuna_popnas.study.words import cell_words
     from optuna_popnas.study.words import duration_words
 
-    lines = [f"{summary.study_name}: {summary.sentence}"]
+    lines = [wrapped(f"{summary.study_name}: {summary.sentence}")]
     if summary.state == "empty":
         return lines[0]
     spent = f"{duration_words(summary.training_seconds)} of training"

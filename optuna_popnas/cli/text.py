@@ -55,6 +55,12 @@ def titled(entry: TextTable) -> str:
     return f"{entry.title}\n\n{table(entry.head, entry.rows)}\n{note}"
 
 
+def wrapped(text: str) -> str:
+    """Return lines that fit the terminal."""
+    width = min(terminal_width(), 100) - 1
+    return "\n".join(textwrap.fill(line, width) for line in text.split("\n"))
+
+
 def terminal_width() -> int:
     """Return the columns of the terminal, at least 60."""
     return max(shutil.get_terminal_size((100, 24)).columns, 60)

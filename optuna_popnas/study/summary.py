@@ -93,10 +93,8 @@ class SearchSummary(NamedTuple):
     levels: tuple[LevelSummary, ...]
 
     @property
-    def sentence(self) -> str:
-        """The state in one sentence."""
-        if self.state == "empty":
-            return "Nothing has been trained yet."
+    def trained(self) -> str:
+        """How much was trained, without a full stop."""
         cells = "1 cell" if self.complete == 1 else f"{self.complete:,} cells"
         trained = f"{cells} trained"
         if self.failed:
@@ -104,6 +102,14 @@ class SearchSummary(NamedTuple):
         if self.budget_seconds is not None:
             trained += f" in {duration_words(self.time.training)} of training"
             trained += f" (budget {duration_words(self.budget_seconds)})"
+        return trained
+
+    @property
+    def sentence(self) -> str:
+        """The state in one sentence."""
+        trained = self.trained
+        if self.state == "empty":
+            return "Nothing has been trained yet."
         if self.state == "trials":
             return f"{trained} (not a POPNAS search)."
         if self.state == "finished":

@@ -186,6 +186,18 @@ def test_profile(capsys: pytest.CaptureFixture[str]) -> None:
     assert data["training_hours"] is None
 
 
+@pytest.mark.parametrize("mode", ["adaptive", "popnas"])
+def test_a_profile_fits_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """Its table was 103 columns wide."""
+    monkeypatch.setenv("COLUMNS", "80")
+    example = str(Path(__file__).parents[2] / "examples" / "thesis_small.toml")
+    text = run(capsys, "profile", example, "--mode", mode, "--timed", "1")[1]
+    assert max(map(len, text.splitlines())) <= 80
+    assert ("trained: at most" in text) == (mode == "popnas")
+
+
 def test_profile_says_whether_limits_can_be_met(capsys: pytest.CaptureFixture[str]) -> None:
     example = str(Path(__file__).parents[2] / "examples" / "digits.toml")
     flags = ("--operators", "identity,3x3 conv", "--max-blocks", "2", "--timed", "0")

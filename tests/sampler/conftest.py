@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 import sqlite3
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.storages import InMemoryStorage
 from optuna.storages import JournalStorage
+from optuna.storages import RDBStorage
 from optuna.storages.journal import JournalFileBackend
 import pytest
 import sqlalchemy
@@ -19,6 +21,8 @@ from tests.sampler.toys import sampler_options
 
 #: Opens the same storage again, as another process would.
 Opener = Callable[[], BaseStorage]
+#: Creates or loads a study with a sampler of these options.
+Make = Callable[..., optuna.Study]
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +49,7 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
             return memory
         if request.param == "journal":
             return JournalStorage(JournalFileBackend(f"{tmp_path}/study.log"))
-        storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/study.db")
-        hurry(storage)
+        storage = open_rdb(f"sqlite:///{tmp_path}/study.db")
         opened.append(storage)
         return storage
 
@@ -56,7 +59,19 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
         storage.engine.dispose()
 
 
-def hurry(storage: optuna.storages.RDBStorage) -> None:
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/study.db"
+
+
+def open_rdb(url: str, **options: Any) -> RDBStorage:
+    """Open a database that does not wait for the disk."""
+    storage = RDBStorage(url, **options)
+    hurry(storage)
+    return storage
+
+
+def hurry(storage: RDBStorage) -> None:
     """Let SQLite not wait for the disk: tests kill no machine."""
 
     @sqlalchemy.event.listens_for(storage.engine, "connect")
@@ -68,7 +83,7 @@ def hurry(storage: optuna.storages.RDBStorage) -> None:
 
 
 @pytest.fixture
-def make_study(space: SearchSpace) -> Callable[..., optuna.Study]:
+def make_study(space: SearchSpace) -> Make:
     """Return a function that creates or loads a study with a sampler of these options."""
 
     def make(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import TrialState
 import pytest
 
 from optuna_popnas import Cell
@@ -17,16 +17,13 @@ from optuna_popnas.predictors import AdditiveTimePredictor
 from optuna_popnas.predictors import GaussianProcessAccuracyPredictor
 from optuna_popnas.predictors import NNLSTimePredictor
 from optuna_popnas.sampler.board import Upcoming
-from optuna_popnas.sampler.facts import Fact
 from optuna_popnas.sampler.planner import Knowledge
 from optuna_popnas.sampler.planner import Planner
-from optuna_popnas.sampler.setup import Setup
-from optuna_popnas.sampler.setup import setup_from_json
-from optuna_popnas.sampler.setup import setup_problem
-from optuna_popnas.sampler.stored_plans import find_setup
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.study import view_study
+from tests.sampler.conftest import Make
 from tests.sampler.toys import made_up
+from tests.sampler.toys import objective_of
 from tests.sampler.toys import sampler_options
 from tests.sampler.toys import Unsound
 
@@ -114,35 +111,6 @@ def test_a_search_with_a_measured_objective() -> None:
     assert {trial.level for trial in view_study(study).trials if trial.is_valid} == {0, 1, 2, 3}
 
 
-def test_default_predictors_of_stored_studies_are_named() -> None:
-    """The thesis' mode got the thesis' predictors: a study begun with others is told so."""
-    settings = {"mode": "popnas", "accuracy_predictor": "default", "time_predictor": "default"}
-    setup = setup_from_json({"space": SPACE.to_dict(), "settings": settings})
-    ours = Planner(SPACE, SearchConfig()).settings()
-    problem = setup_problem(setup, SPACE, ours)
-    assert problem is not None
-    assert "`accuracy_predictor` must be 'GaussianProcessAccuracyPredictor'" in problem
-    same = Planner(SPACE, SearchConfig(), GaussianProcessAccuracyPredictor, AdditiveTimePredictor)
-    assert setup_problem(setup, SPACE, same.settings()) is None
-
-
-def test_predictors_are_named_without_the_modules_they_live_in() -> None:
-    space = SearchSpace(["identity"], max_blocks=2)
-    settings = Planner(space, SearchConfig(), seconds=AdditiveTimePredictor).settings()
-    assert settings["time_predictor"] == "AdditiveTimePredictor"
-    # As a study of before the modules moved has it.
-    plan = {
-        "fenced": [],
-        "setup": {
-            "space": space.to_dict(),
-            "settings": {"time_predictor": "optuna_popnas.predictors.additive_time.Additive(x=1)"},
-        },
-    }
-    fact = Fact(0, TrialState.RUNNING, None, plans=((0, plan),))
-    setup = find_setup([fact])
-    assert setup is not None and setup.settings == {"time_predictor": "Additive(x=1)"}
-
-
 def test_of_settings_of_time_nothing_is_left_in_a_study_of_accuracy_alone() -> None:
     """A plan of level 2 raised where ``beam`` or ``time_limit`` were set."""
     sampler = POPNASSampler(
@@ -151,19 +119,6 @@ def test_of_settings_of_time_nothing_is_left_in_a_study_of_accuracy_alone() -> N
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.optimize(lambda trial: float(len(SPACE.suggest(trial))))
     assert max(len(plan.cells) for plan in view_study(study).plans[2:]) == 2
-
-
-def test_settings_that_a_mode_does_not_use_are_not_compared() -> None:
-    """Searches were begun with the beam of another mode, which is refused now."""
-    begun = POPNASSampler(SPACE, mode="adaptive", max_children=16, seed=0)
-    now = POPNASSampler(SPACE, mode="adaptive", seed=0)
-    assert setup_problem(Setup(SPACE, begun.settings), SPACE, now.settings) is None
-    other = POPNASSampler(SPACE, mode="adaptive", wave_size=4, seed=0)
-    problem = setup_problem(Setup(SPACE, begun.settings), SPACE, other.settings)
-    assert problem is not None and "`wave_size` must be 8" in problem
-    levels = POPNASSampler(SPACE, mode="popnas", max_children=16, seed=0)
-    thesis = POPNASSampler(SPACE, mode="popnas", seed=0)
-    assert setup_problem(Setup(SPACE, levels.settings), SPACE, thesis.settings) is not None
 
 
 def test_reserve_cells_of_popnas_v1_are_flat() -> None:
@@ -205,3 +160,30 @@ def test_a_worker_whose_time_is_up_while_it_plans_trains_nothing_more(space: Sea
     options["accuracy_predictor"] = sampler_options()["accuracy_predictor"]
     study.optimize(lambda trial: made_up(space, space.suggest(trial)), n_trials=2)
     assert len(view_study(study).plans) == plans
+
+
+def test_a_probe_that_raises_is_no_probe(make_study: Make, space: SearchSpace) -> None:
+    """A probe that found no memory ended the search for all, for good."""
+
+    def probe(cell: Cell) -> float:
+        if str(cell).count("conv") > 2:
+            raise MemoryError("no memory")
+        return made_up(space, cell)[1]
+
+    study = make_study(time_probe=probe, probes=5)
+    study.optimize(objective_of(space))
+    assert view_study(study).done
+
+
+def test_probes_are_stored_and_used_again(make_study: Make, space: SearchSpace) -> None:
+    calls: Counter[Cell] = Counter()
+
+    def probe(cell: Cell) -> float:
+        calls[cell.canonical()] += 1
+        return made_up(space, cell)[1]
+
+    study = make_study(time_probe=probe, probes=5)
+    study.optimize(objective_of(space))
+    assert set(calls.values()) == {1}
+    stored = [code for plan in view_study(study).plans for code in plan.report.probes]
+    assert len(stored) == len(calls) >= 10

@@ -19,8 +19,11 @@ from optuna_popnas.predictors import NNLSTimePredictor
 from optuna_popnas.predictors import RidgeTimePredictor
 from optuna_popnas.predictors import SizeAwareAccuracyPredictor
 from optuna_popnas.sampler.predictor_choice import PredictorChoice
+from optuna_popnas.study import view_study
+from tests.sampler.conftest import Make
 from tests.sampler.toys import CountPredictor
 from tests.sampler.toys import made_up
+from tests.sampler.toys import objective_of
 from tests.sampler.toys import sampler_options
 from tests.sampler.toys import Unsound
 
@@ -147,3 +150,16 @@ def test_other_predictors_in_the_adaptive_mode(
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
     study.optimize(lambda trial: made_up(space, space.suggest(trial)), n_trials=20)
     assert len(study.trials) == 20
+
+
+def test_predictor_objects_are_used_as_they_are(make_study: Make, space: SearchSpace) -> None:
+    fits = []
+
+    class Counting(CountPredictor):
+        def fit(self, cells, values):  # type: ignore
+            fits.append(len(cells))
+            return super().fit(cells, values)
+
+    study = make_study(accuracy_predictor=Counting(space))
+    study.optimize(objective_of(space))
+    assert fits == [37, 37 + len(view_study(study).plans[2].cells)]

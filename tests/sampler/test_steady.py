@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 import time
 
 import optuna
@@ -10,14 +9,11 @@ import pytest
 
 from optuna_popnas import SearchSpace
 from optuna_popnas.sampler.facts import CLAIM
-from optuna_popnas.sampler.patience import try_steadily
 from optuna_popnas.sampler.steady import optimize_steadily
 from optuna_popnas.study import view_study
+from tests.sampler.conftest import Make
 from tests.sampler.toys import Flaky
 from tests.sampler.toys import made_up
-
-
-Make = Callable[..., optuna.Study]
 
 
 @pytest.fixture(autouse=True)
@@ -122,17 +118,3 @@ def test_limits_hold_over_all_calls(make_study: Make, space: SearchSpace) -> Non
         study, lambda t: (time.sleep(0.2), made_up(space, space.suggest(t)))[1], timeout=0.5
     )
     assert time.monotonic() - started < 5
-
-
-def test_opening_is_tried_again() -> None:
-    calls = []
-
-    def open_study() -> int:
-        calls.append(1)
-        if len(calls) < 3:
-            raise ConnectionRefusedError("not yet")
-        return 7
-
-    assert try_steadily(open_study) == 7
-    with pytest.raises(KeyError):
-        try_steadily(lambda: {}["missing"])

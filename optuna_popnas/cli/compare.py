@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.storages import load_study
+from optuna_popnas.cli.storages import mask_password
+from optuna_popnas.cli.storages import open_storage
+from optuna_popnas.cli.storages import storage_url
+from optuna_popnas.cli.storages import study_names
 
 
 if TYPE_CHECKING:
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    studies: tuple[str, ...],
+    studies: tuple[str, ...] = (),
     /,
     *,
     output: str | None = None,
@@ -28,7 +32,7 @@ def run(
 
     Args:
         studies: Names of studies in the storage, or URLs of storages; URL#NAME where a storage
-            has several studies.
+            has several studies. All of the storage if left out.
         output: Draw the most accurate cells side by side into this SVG file.
         markdown: Print Markdown.
         storage: Storage of the named studies: ``sqlite:///FILE``, ``postgresql://...``,
@@ -36,6 +40,7 @@ def run(
             sqlite:///popnas.db, if left out.
 
     Examples:
+        optuna-popnas compare
         optuna-popnas compare popnas pnas -o cells.svg
         optuna-popnas compare sqlite:///a.db sqlite:///b.db#digits --markdown
     """
@@ -69,7 +74,7 @@ def _read(
     from optuna_popnas.study import view_study
 
     read: dict[str, tuple[StudyView, SearchSummary]] = {}
-    for text in studies:
+    for text in studies or _all(storage):
         url, _, name = text.partition("#") if "://" in text else (storage, "", text)
         view = view_study(load_study(url, name or None, choice="by URL#NAME"))
         if any(view == known for known, _ in read.values()):
@@ -78,6 +83,16 @@ def _read(
         title = text if view.study_name in read else view.study_name
         read[title] = (view, summarize(view))
     return read
+
+
+def _all(storage: str | None) -> list[str]:
+    url = storage_url(storage)
+    names = study_names(open_storage(url, must_exist=True), url)
+    if not names:
+        raise ConfigError(
+            f"There is no study in {mask_password(url)}. Begin one with the command search."
+        )
+    return names
 
 
 def _draw(read: dict[str, tuple[StudyView, SearchSummary]], output: str) -> None:

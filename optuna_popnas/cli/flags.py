@@ -106,7 +106,7 @@ class CommandParser:
                 self._parser.add_argument(
                     parameter.name,
                     help=texts[parameter.name],
-                    nargs="+" if many else None if required else "?",
+                    nargs=("+" if required else "*") if many else None if required else "?",
                 )
         self._parser.add_function_arguments(
             function, as_group=False, skip={*self.positional, "flags", "words"}
@@ -141,10 +141,9 @@ class CommandParser:
     def help(self, *, everything: bool) -> str:
         """Return the help: an example first, then what is common, or everything."""
         docs, prog = self._docs, self._parser.prog
+        forms = {"?": "[{}]", "*": "[{} ...]", "+": "{} ..."}
         words = [
-            {"?": f"[{action.dest.upper()}]", "+": f"{action.dest.upper()} ..."}.get(
-                str(action.nargs), action.dest.upper()
-            )
+            forms.get(str(action.nargs), "{}").format(action.dest.upper())
             for action in self._actions()
             if not action.option_strings
         ]

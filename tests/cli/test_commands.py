@@ -118,6 +118,23 @@ def test_compare_says_how_a_study_is_chosen(
     assert run(capsys, "compare", f"{url}#one")[0] == 0
 
 
+def test_compare_without_names_compares_all(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    url = f"journal:///{tmp_path}/journal"
+    optuna.create_study(study_name="empty", storage=open_storage(url))
+    for name in ("one", "two"):
+        run_study(n_trials=3, name=name, storage=open_storage(url))
+    code, text, _ = run(capsys, "compare", "--storage", url, "--json")
+    assert code == 0
+    assert [row["name"] for row in json.loads(text)] == ["empty", "one", "two"]
+    other = f"journal:///{tmp_path}/other"
+    optuna.create_study(study_name="gone", storage=open_storage(other))
+    optuna.delete_study(study_name="gone", storage=open_storage(other))
+    code, _, errors = run(capsys, "compare", "--storage", other)
+    assert code == 2 and "There is no study in journal" in errors
+
+
 def test_files_that_cannot_be_written_are_told_in_words(
     storage: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 import math
 import os
@@ -12,19 +13,21 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any
 
 import optuna
 
 from optuna_popnas.sampler import try_steadily
-from optuna_popnas.sampler.facts import DEAD
-from optuna_popnas.sampler.facts import INTERRUPTED
 from optuna_popnas.study import StudyView
 from optuna_popnas.study import view_study
 from tests.services import FILES
 from tests.services import open_storage
 from tests.services import Service
+from tests.services import small_disk
+from tests.verdict import ends
+from tests.verdict import planned
 
 
 STUDY = "faults"
@@ -185,18 +188,48 @@ def read_view(service: Service) -> StudyView:
 
 def trainings(view: StudyView) -> tuple[int, int, int, int]:
     """Return how many cells were planned, lost, trained twice without a death, and thrown away."""
-    done: Counter[object] = Counter()
-    failed: Counter[object] = Counter()
-    excused: Counter[object] = Counter()
-    for trial in view.trials:
-        key = None if trial.cell is None else trial.cell.canonical()
-        if trial.is_valid:
-            done[key] += 1
-        elif trial.state == "FAIL" and key is not None:
-            blameless = (trial.reason or DEAD).startswith((DEAD, INTERRUPTED))
-            (excused if blameless else failed)[key] += 1
-    cells = {item.cell.canonical() for plan in view.plans for item in plan.cells}
-    lost = sum(not done[cell] and failed[cell] < 3 for cell in cells)
-    twice = sum(max(0, count - 1 - excused[cell]) for cell, count in done.items())
+    done, failed, excused = ends(view)
+    cells = set(planned(view))
+    lost = sum(not done[key] and failed[key] < 3 for key in cells)
+    twice = sum(max(0, count - 1 - excused[key]) for key, count in done.items())
     thrown = sum(excused.values()) + sum(max(0, count - 1) for count in done.values())
     return len(cells), lost, twice, thrown
+
+
+def play_commands(arguments: argparse.Namespace, seed: int) -> int:
+    """Run the command that users run, and sum up; returns the exit code."""
+    started = time.monotonic()
+    total: Counter[str] = Counter()
+    while total["runs"] < arguments.runs or time.monotonic() - started < 60 * arguments.minutes:
+        rng = random.Random(seed)
+        with (
+            tempfile.TemporaryDirectory() as output,
+            small_disk(arguments.folder, 32 if arguments.storage in FILES else 600) as folder,
+            Service(arguments.storage, folder) as service,
+        ):
+            outages, hangups, problems = play_command(service, Path(output), arguments, rng)
+            cells = lost = twice = thrown = 0
+            try:
+                view = read_view(service)
+            except KeyError:
+                problems.append("no study was made")
+            else:
+                cells, lost, twice, thrown = trainings(view)
+                problems += [] if view.done else ["the search is not done"]
+        total.update(runs=1, outages=outages, hangups=hangups, cells=cells)
+        total.update(lost=lost, duplicated=twice, thrown=thrown)
+        total["hung"] += any("not done after" in problem for problem in problems)
+        total["problems"] += len(problems)
+        for problem in problems:
+            print(f"seed {seed}: {problem}")
+        seed += 1
+    print(
+        f"{arguments.storage}: {total['runs']} runs of the command, {arguments.workers} workers, "
+        f"{total['outages']} outages, {total['hangups']} hang-ups, "
+        f"{total['cells']} cells, {total['lost']} lost, {total['duplicated']} duplicated, "
+        f"{total['hung']} hung, "
+        f"{total['thrown']} trainings thrown away, {total['problems']} problems, "
+        f"{time.monotonic() - started:.0f} s",
+        flush=True,
+    )
+    return int(bool(total["lost"] or total["duplicated"] or total["hung"] or total["problems"]))

@@ -13,11 +13,8 @@ trainings of a cell only where a trial was declared dead, every worker ended by 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from dataclasses import dataclass
 from dataclasses import field
-import faulthandler
-import multiprocessing
 from multiprocessing.process import BaseProcess
 import os
 from pathlib import Path
@@ -32,96 +29,22 @@ import optuna
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from optuna_popnas import POPNASSampler
-from optuna_popnas import SearchSpace
-from optuna_popnas.sampler import optuna_internals as internals
-from optuna_popnas.sampler.facts import DEAD
-from optuna_popnas.sampler.facts import INTERRUPTED
-from optuna_popnas.sampler.patience import try_steadily
-from optuna_popnas.sampler.plan_text import PLAN
-from optuna_popnas.sampler.steady import optimize_steadily
 from optuna_popnas.study import StudyView
 from optuna_popnas.study import view_study
-from tests.command_faults import play_command
-from tests.command_faults import read_view
-from tests.command_faults import trainings
-from tests.sampler.toys import made_up
-from tests.sampler.toys import noise
-from tests.sampler.toys import sampler_options
-from tests.services import FILES
+from tests.command_faults import play_commands
+from tests.crew import Crew
+from tests.crew import LEASE
+from tests.crew import MAX_TRIES
+from tests.crew import objective
+from tests.crew import PROCESSES
+from tests.crew import sampler
+from tests.crew import send
 from tests.services import KINDS
 from tests.services import MissingService
 from tests.services import open_storage
 from tests.services import Service
-from tests.services import small_disk
-
-
-SPACE = SearchSpace(["identity", "3x3 conv", "2x2 maxpool"], max_blocks=3)
-LEASE = 6.0  # seconds
-MAX_TRIES = 3
-# Workers are forked from a process that has imported everything, so that they start at once.
-PROCESSES = multiprocessing.get_context("forkserver")
-
-
-# The workers ---------------------------------------------------------------------------------
-
-
-def sampler() -> POPNASSampler:
-    return POPNASSampler(
-        SPACE,
-        max_children=12,
-        max_exploration_children=4,
-        stale_after=LEASE,
-        max_tries=MAX_TRIES,
-        **sampler_options(),
-    )
-
-
-def objective(trial: optuna.Trial, longest: float = 0.15) -> tuple[float, float]:
-    """Sleep for a moment and return made-up metrics; some cells fail, some once, some always."""
-    cell = SPACE.suggest(trial)
-    time.sleep(random.uniform(0.0, longest))
-    luck = noise(cell, "luck")
-    if len(cell) > 0 and luck < 0.04:
-        raise ArithmeticError("this cell always fails")
-    if luck > 0.97:
-        return float("nan"), 1.0
-    if 0.04 < luck < 0.12 and trial.user_attrs["popnas"]["attempt"] == 1:
-        raise ArithmeticError("this cell fails once")
-    return made_up(SPACE, cell)
-
-
-def work(address: str, marks: Path) -> None:
-    """Run one worker; die where a mark says so."""
-    with (marks / "errors").open("ab") as errors:
-        os.dup2(errors.fileno(), 2)
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    write = internals.write_trial
-
-    def write_and_die(study: optuna.Study, trial_id: int, key: str, value: object) -> None:
-        if key.startswith(PLAN) and use_mark(marks / "before-commit"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        write(study, trial_id, key, value)
-        if key.startswith(PLAN) and use_mark(marks / "after-commit"):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    internals.write_trial = write_and_die
-    study = try_steadily(
-        lambda: optuna.load_study(
-            study_name="faults", storage=open_storage(address), sampler=sampler()
-        )
-    )
-    optimize_steadily(study, objective, catch=(ArithmeticError,), patience=60)
-
-
-def use_mark(mark: Path) -> bool:
-    """Whether this process was the one to take the mark away."""
-    try:
-        mark.unlink()
-    except FileNotFoundError:
-        return False
-    return True
+from tests.verdict import ends
+from tests.verdict import planned
 
 
 # One round -----------------------------------------------------------------------------------
@@ -139,58 +62,6 @@ class Outcome:
     hung: int = 0
     running: int = 0
     problems: list[str] = field(default_factory=list)
-
-
-class Crew:
-    """Workers under watch: one that dies is started again, as a supervisor would."""
-
-    def __init__(self, address: str, marks: Path, count: int) -> None:
-        self._arguments = (address, marks)
-        self.killed = 0
-        self.restarted = 0
-        self._running = [self._start() for _ in range(count)]
-
-    def _start(self) -> BaseProcess:
-        process = PROCESSES.Process(target=work, args=self._arguments)
-        process.start()
-        return process
-
-    def watch(self) -> bool:
-        """Start the dead again; return whether anyone is still at work."""
-        for place, process in enumerate(self._running):
-            if process.exitcode is not None and process.exitcode != 0:
-                self.restarted += 1
-                self._running[place] = self._start()
-        return any(process.is_alive() for process in self._running)
-
-    def signal(self, number: int, rng: random.Random) -> BaseProcess | None:
-        """Send a signal to a random worker."""
-        alive = [process for process in self._running if process.is_alive()]
-        if not alive:
-            return None
-        process = rng.choice(alive)
-        send(process, number)
-        self.killed += number == signal.SIGKILL
-        return process
-
-    def end(self) -> int:
-        """Kill who is left; return how many that were."""
-        hung = [process for process in self._running if process.is_alive()]
-        for process in hung:
-            send(process, signal.SIGUSR1)  # tell where it hangs
-            time.sleep(0.2)
-            process.kill()
-        for process in self._running:
-            process.join()
-        return len(hung)
-
-
-def send(process: BaseProcess, number: int) -> None:
-    """Send a signal, unless the process has just ended."""
-    try:
-        os.kill(process.pid or 0, number)
-    except ProcessLookupError:
-        pass
 
 
 def play(kind: str, folder: Path, arguments: argparse.Namespace, seed: int) -> Outcome:
@@ -267,27 +138,15 @@ def judge(search: StudyView) -> Outcome:
         outcome.problems.append(f"more than one plan for a level: {levels}")
     if not search.done:
         outcome.problems.append("the search is not done")
-    complete: Counter[object] = Counter()
-    failed: Counter[object] = Counter()
-    excused: Counter[object] = Counter()
-    for trial in search.trials:
-        key = None if trial.cell is None else trial.cell.canonical()
-        if trial.is_valid:
-            complete[key] += 1
-        elif trial.state == "FAIL" and key is not None:
-            dead = trial.reason is None or trial.reason.startswith((DEAD, INTERRUPTED))
-            (excused if dead else failed)[key] += 1
-    for plan in search.plans:
-        for planned in plan.cells:
-            key = planned.cell.canonical()
-            outcome.cells += 1
-            if not complete[key] and failed[key] < MAX_TRIES:
-                outcome.lost += 1
-                outcome.problems.append(f"lost: {planned.cell}")
-            if complete[key] > 1:
-                extra = complete[key] - 1
-                outcome.excused += min(extra, excused[key])
-                outcome.duplicated += max(0, extra - excused[key])
+    done, failed, excused = ends(search)
+    for key in planned(search):
+        outcome.cells += 1
+        if not done[key] and failed[key] < MAX_TRIES:
+            outcome.lost += 1
+            outcome.problems.append(f"lost: {key[0]}")
+        extra = max(0, done[key] - 1)
+        outcome.excused += min(extra, excused[key])
+        outcome.duplicated += max(0, extra - excused[key])
     return outcome
 
 
@@ -301,45 +160,6 @@ def undisturbed_differences(study: optuna.Study) -> list[str]:
         for ours, theirs in zip(got, expected)
         if {planned.cell for planned in ours.cells} != {planned.cell for planned in theirs.cells}
     ]
-
-
-def play_commands(arguments: argparse.Namespace, seed: int) -> int:
-    """Run the command that users run, and sum up; returns the exit code."""
-    started = time.monotonic()
-    total: Counter[str] = Counter()
-    while total["runs"] < arguments.runs or time.monotonic() - started < 60 * arguments.minutes:
-        rng = random.Random(seed)
-        with (
-            tempfile.TemporaryDirectory() as output,
-            small_disk(arguments.folder, 32 if arguments.storage in FILES else 600) as folder,
-            Service(arguments.storage, folder) as service,
-        ):
-            outages, hangups, problems = play_command(service, Path(output), arguments, rng)
-            cells = lost = twice = thrown = 0
-            try:
-                view = read_view(service)
-            except KeyError:
-                problems.append("no study was made")
-            else:
-                cells, lost, twice, thrown = trainings(view)
-                problems += [] if view.done else ["the search is not done"]
-        total.update(runs=1, outages=outages, hangups=hangups, cells=cells)
-        total.update(lost=lost, duplicated=twice, thrown=thrown)
-        total["hung"] += any("not done after" in problem for problem in problems)
-        total["problems"] += len(problems)
-        for problem in problems:
-            print(f"seed {seed}: {problem}")
-        seed += 1
-    print(
-        f"{arguments.storage}: {total['runs']} runs of the command, {arguments.workers} workers, "
-        f"{total['outages']} outages, {total['hangups']} hang-ups, "
-        f"{total['cells']} cells, {total['lost']} lost, {total['duplicated']} duplicated, "
-        f"{total['hung']} hung, "
-        f"{total['thrown']} trainings thrown away, {total['problems']} problems, "
-        f"{time.monotonic() - started:.0f} s",
-        flush=True,
-    )
-    return int(bool(total["lost"] or total["duplicated"] or total["hung"] or total["problems"]))
 
 
 def main() -> None:
@@ -364,7 +184,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    PROCESSES.set_forkserver_preload(["tests.faults"])
+    PROCESSES.set_forkserver_preload(["tests.crew"])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     started = time.monotonic()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import optuna
 import pytest
 
-from optuna_popnas.sampler.facts import DEAD
-from optuna_popnas.sampler.facts import INTERRUPTED
 from optuna_popnas.sampler.tally import MAX_DEATHS
 from optuna_popnas.search import Plan
-from optuna_popnas.space import Cell
 from optuna_popnas.study import StudyView
 from optuna_popnas.study import view_study
 from tests.sampler.disturbed import MAX_TRIES
@@ -22,34 +17,18 @@ from tests.sampler.disturbed import no_clocks
 from tests.sampler.disturbed import SPACE
 from tests.sampler.disturbed import train
 from tests.sampler.disturbed import World
+from tests.verdict import ends
+from tests.verdict import planned
 
 
 def judge(view: StudyView, undisturbed: Sequence[Plan] | None) -> None:
     """Nothing is lost, and nothing is trained twice without a declared death."""
     assert view.done
-    done: Counter[Any] = Counter()
-    failed: Counter[Any] = Counter()
-    excused: Counter[Any] = Counter()
-    for trial in view.trials:
-        if trial.cell is None:
-            continue
-        repeat = trial.user_attrs.get("popnas", {}).get("repeat", 0)
-        key = trial.cell.canonical(), repeat
-        if trial.is_valid:
-            done[key] += 1
-        elif trial.state == "FAIL":
-            blameless = (trial.reason or DEAD).startswith((DEAD, INTERRUPTED))
-            (excused if blameless else failed)[key] += 1
-    planned: Counter[Cell] = Counter()
-    for plan in view.plans:
-        for item in plan.cells:
-            cell = item.cell.canonical()
-            key = cell, planned[cell] if item.role == "repeat" else 0
-            planned[cell] += 1
-            assert done[key] or failed[key] >= MAX_TRIES or excused[key] >= MAX_DEATHS, (
-                f"lost: {key}"
-            )
-            assert done[key] <= 1 + excused[key], f"twice: {key}"
+    done, failed, excused = ends(view)
+    for key in planned(view):
+        tried = failed[key] >= MAX_TRIES or excused[key] >= MAX_DEATHS
+        assert done[key] or tried, f"lost: {key}"
+        assert done[key] <= 1 + excused[key], f"twice: {key}"
     if undisturbed is not None and max(excused.values(), default=0) < MAX_DEATHS:
         expected = [{item.cell for item in plan.cells} for plan in undisturbed]
         assert [{item.cell for item in plan.cells} for plan in view.plans] == expected

@@ -21,62 +21,22 @@ from optuna_popnas import NetworkConfig
 from optuna_popnas import POPNASSampler
 from optuna_popnas import SearchSpace
 from optuna_popnas import TrainingConfig
-from optuna_popnas import TrainingObjective
-from optuna_popnas.objective.calibration import Calibration
 from optuna_popnas.space import register_operator
 from optuna_popnas.space import unregister_operator
 from optuna_popnas.training.data.image_data import ImageData
-from optuna_popnas.training.data.load import load_dataset
+from tests.objective.conftest import make
+from tests.objective.conftest import ONE
+from tests.objective.conftest import params
+from tests.objective.conftest import run
+from tests.objective.conftest import SPACE
 
 
-SPACE = SearchSpace(("identity", "3x3 conv", "2x2 maxpool"), max_blocks=2)
-NETWORK = NetworkConfig(motifs=2, normal_cells=1, filters=4)
-QUICK = TrainingConfig(epochs=2, batch_norm="epoch")
+pytestmark = pytest.mark.usefixtures("quiet")
 ATTRIBUTES = {
     "cell", "learning_curve", "train_loss", "parameters", "flops", "cells_built", "device",
     "total_cells", "seed", "settings", "epochs", "batch_size", "batch_norm",
     "peak_memory_bytes", "time_parts",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def digits() -> ImageData:
-    return load_dataset("digits", samples=300)
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    yield
-    optuna.logging.set_verbosity(before)
-
-
-def make(data: ImageData, space: SearchSpace = SPACE, **arguments: Any) -> TrainingObjective:
-    return TrainingObjective(
-        space, data, **{"network": NETWORK, "training": QUICK, "device": "cpu", **arguments}
-    )
-
-
-def params(cell: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"blocks": len(Cell.parse(cell))}
-    for i, (in1, op1, in2, op2) in enumerate(Cell.parse(cell)):
-        found.update({f"b{i}_in1": in1, f"b{i}_op1": op1, f"b{i}_in2": in2, f"b{i}_op2": op2})
-    return found
-
-
-ONE = "[(-1, 'identity', -1, '3x3 conv')]"
-
-
-def run(objective: TrainingObjective, *cells: str, directions: Any = None) -> optuna.Study:
-    directions = directions or ["maximize", "minimize"]
-    study = optuna.create_study(
-        directions=directions, sampler=optuna.samplers.RandomSampler(seed=0)
-    )
-    for cell in cells:
-        study.enqueue_trial(params(cell))
-    study.optimize(objective, n_trials=len(cells))
-    return study
 
 
 def test_two_objectives_and_attributes(digits: ImageData, tmp_path: Path) -> None:
@@ -100,12 +60,6 @@ def test_two_objectives_and_attributes(digits: ImageData, tmp_path: Path) -> Non
     assert result is not None and result.accuracy == reread.trials[-1].values[0]
 
 
-def test_one_objective_is_accuracy(digits: ImageData) -> None:
-    study = run(make(digits), "[]", ONE, directions=["maximize"])
-    curve = study.trials[1].user_attrs["learning_curve"]
-    assert study.best_value == pytest.approx(max(curve), abs=1e-6)
-
-
 def test_works_under_any_sampler(digits: ImageData) -> None:
     study = optuna.create_study(
         directions=["maximize", "minimize"], sampler=optuna.samplers.TPESampler(seed=0)
@@ -119,33 +73,6 @@ def test_without_a_study(digits: ImageData) -> None:
     values = make(digits)(trial)
     assert isinstance(values, tuple) and len(values) == 2
     assert trial.user_attrs["cell"] == ONE
-
-
-def test_more_objectives(digits: ImageData) -> None:
-    names = ("accuracy", "parameters", "flops", "latency", "peak_memory")
-    objective = make(digits, objectives=names)
-    study = run(objective, ONE, directions=["maximize"] + ["minimize"] * 4)
-    trial = study.trials[0]
-    costs = objective.costs(Cell.parse(ONE))
-    assert trial.values[1:3] == [costs["parameters"], costs["flops"]]
-    assert trial.user_attrs["parameters"] == costs["parameters"]
-    assert 0 < trial.values[3] == trial.user_attrs["latency_seconds"] < 1
-    assert trial.values[4] == trial.user_attrs["peak_memory_bytes"]
-
-
-@pytest.mark.parametrize(
-    "objectives, directions",
-    [
-        (None, ["minimize", "maximize"]),
-        (None, ["maximize", "minimize", "minimize"]),
-        (None, ["minimize"]),
-        (("accuracy", "flops"), ["maximize"]),
-        (("seconds", "accuracy"), ["maximize", "minimize"]),
-    ],
-)
-def test_directions_must_fit(digits: ImageData, objectives: Any, directions: list[str]) -> None:
-    with pytest.raises(ValueError, match="Directions of a study of .* must be .* but got"):
-        run(make(digits, objectives=objectives), ONE, directions=directions)
 
 
 @pytest.mark.parametrize(
@@ -274,76 +201,9 @@ def test_a_damaged_image_is_no_fault_of_the_cell(digits: ImageData) -> None:
         study.optimize(make(data, machine=MachineConfig(readers=0)), n_trials=1)
 
 
-def test_limits_prune_before_training_or_mark_after_it(digits: ImageData) -> None:
-    costs = make(digits).costs(Cell.parse(ONE))
-    limits = {"parameters": costs["parameters"] - 1, "seconds": 1e-6, "accuracy": 0.99}
-    study = run(make(digits, limits=limits), ONE, "[]")
-    pruned, marked = study.trials
-    assert pruned.state == TrialState.PRUNED
-    assert "are over the limit" in pruned.user_attrs["reason"]
-    assert "learning_curve" not in pruned.user_attrs
-    constraints = {
-        key.rpartition(":")[2]: value
-        for key, value in marked.system_attrs.items()
-        if key.startswith("constraints:")
-    }
-    assert constraints["parameters"] < 0
-    assert constraints["seconds"] == pytest.approx(marked.values[1] - 1e-6)
-    assert constraints["accuracy"] == pytest.approx(0.99 - marked.values[0])
-
-
 def test_probe(digits: ImageData) -> None:
     objective = make(digits)
     assert 0 < objective.probe(Cell()) < objective.probe(Cell.parse(ONE))
-
-
-def test_seconds_are_converted_to_the_first_device(digits: ImageData) -> None:
-    """The study's reference is the calibration of its first trial."""
-    study = optuna.create_study(directions=["maximize", "minimize"])
-    slow = Calibration("cpu: slow", 10.0, 110.0)
-    study.add_trial(
-        optuna.trial.create_trial(
-            values=[0.1, 5.0], user_attrs={"calibration": slow.to_json(), "device": "cpu: slow"}
-        )
-    )
-    study.enqueue_trial(params(ONE))
-    objective = make(digits, normalize_seconds=True)
-    study.optimize(objective, n_trials=1)
-    own = objective.calibrate()
-    facts = study.trials[1].user_attrs
-    assert Calibration.from_json(facts["calibration"]) == own
-    raw = facts["time_parts"]["train_seconds"]
-    assert study.trials[1].values[1] == pytest.approx(own.convert(raw, slow))
-    assert study.trials[1].values[1] > 5 * raw
-
-
-def test_conversion_of_seconds() -> None:
-    one, other = Calibration("a", 1.0, 3.0), Calibration("b", 2.0, 10.0)
-    assert one.convert(1.0, other) == pytest.approx(2.0)
-    assert one.convert(3.0, other) == pytest.approx(10.0)
-    assert one.convert(4.0, other) == pytest.approx(14.0)
-    assert one.convert(0.5, other) == pytest.approx(1.0)
-    assert one.convert(7.0, one) == 7.0
-    assert other.convert(one.convert(5.0, other), one) == pytest.approx(5.0)
-    assert Calibration.from_json({"device": "a"}) is None
-    assert Calibration.from_json([1]) is None
-
-
-def test_devices_that_are_mixed_are_named(
-    digits: ImageData, caplog: pytest.LogCaptureFixture
-) -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(directions=["maximize", "minimize"])
-    study.add_trial(
-        optuna.trial.create_trial(values=[0.1, 5.0], user_attrs={"device": "cuda: Some GPU"})
-    )
-    study.enqueue_trial(params("[]"))
-    optuna.logging.enable_propagation()
-    try:
-        study.optimize(make(digits), n_trials=1)
-    finally:
-        optuna.logging.disable_propagation()
-    assert "seconds measured on 'cuda: Some GPU'" in caplog.text
 
 
 def test_failed_values_are_not_numbers(digits: ImageData, greedy: SearchSpace) -> None:

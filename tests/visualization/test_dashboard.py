@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 import optuna
@@ -9,10 +10,12 @@ from optuna.artifacts import FileSystemArtifactStore
 import pytest
 
 import optuna_popnas as popnas
+from optuna_popnas.study import summarize
 from optuna_popnas.study import view_study
 from optuna_popnas.visualization import DashboardCallback
 from optuna_popnas.visualization import update_dashboard
 from optuna_popnas.visualization import with_pictures
+from optuna_popnas.visualization.dashboard import note_text
 from tests.visualization.made_up import make_sampler
 from tests.visualization.made_up import objective_of
 from tests.visualization.made_up import OPERATORS
@@ -154,3 +157,16 @@ def _folder(path: Path) -> Path:
     folder = path / "artifacts"
     folder.mkdir()
     return folder
+
+
+def test_the_note_is_a_table_that_markdown_reads(finished: optuna.Study) -> None:
+    view = view_study(finished)
+    summary = summarize(view)
+    rows = [*summary.levels[:-1], summary.levels[-1]._replace(stopped=9)]
+    text = note_text(view, summary._replace(levels=tuple(rows)))
+    assert text.startswith(f"**{summary.sentence}**")
+    for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
+        lines = block.strip().splitlines()
+        assert len({line.count("|") for line in lines}) == 1
+        assert set(lines[1]) == {"|", "-"}
+    assert re.search(r"^\| 3 blocks \|.*\| 9 \|", text, re.MULTILINE)

@@ -1,11 +1,9 @@
-"""What figures, drawings and pages look like: colours, axes, words, geometry."""
+"""What figures look like: colours, axes, words."""
 
 from __future__ import annotations
 
 import re
-import shlex
 from typing import Any
-from xml.etree import ElementTree
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,31 +12,21 @@ import pytest
 
 import optuna_popnas as popnas
 from optuna_popnas import visualization
-from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.space import Cell
 from optuna_popnas.space import PAPER_OPERATORS
-from optuna_popnas.study import summarize
 from optuna_popnas.study import view_study
-from optuna_popnas.visualization import draw_cell
-from optuna_popnas.visualization import draw_network
 from optuna_popnas.visualization import palette
-from optuna_popnas.visualization.dashboard import note_text
 from optuna_popnas.visualization.drawing import svg
-from optuna_popnas.visualization.drawing.cell_drawing import draw_cells
 from optuna_popnas.visualization.figure import cell_lines
 from optuna_popnas.visualization.figure import log_ticks
 from optuna_popnas.visualization.figure import new_figure
-from optuna_popnas.visualization.page.content import steps
-from optuna_popnas.visualization.page.tables import tables
 from optuna_popnas.visualization.planned import _get_estimates_info
 from optuna_popnas.visualization.planned import _get_predicted_front_info
-from optuna_popnas.visualization.trial_pictures import draw_curve
 from tests.visualization.made_up import CountingPredictor
 from tests.visualization.made_up import OPERATORS
 from tests.visualization.made_up import run_study
 
 
-SVG = "{http://www.w3.org/2000/svg}"
 TWO = Cell([(-2, "3x3 conv", -1, "identity"), (0, "3x3 dconv", -1, "2x2 maxpool")])
 
 
@@ -174,140 +162,6 @@ def test_waves_are_shown_together_each_cell_once(adaptive: optuna.Study) -> None
     assert len(_get_estimates_info(adaptive).chosen) == len(planned)
     title = visualization.plot_estimates(adaptive).layout.title.text
     assert f"{len(planned)} cells chosen" in title and "grey" not in title
-
-
-def boxes(drawing: str) -> list[tuple[float, float, float, float]]:
-    """Return left, top, right, bottom of every box that is filled."""
-    rects = ElementTree.fromstring(drawing).iter(f"{SVG}rect")
-    found = []
-    for rect in rects:
-        x, y, w, h = (float(rect.attrib[name]) for name in ("x", "y", "width", "height"))
-        if rect.attrib["fill"] != "none":
-            found.append((x, y, x + w, y + h))
-    return found
-
-
-@pytest.mark.parametrize("config", [
-    NetworkConfig(), NetworkConfig(motifs=1, normal_cells=1), NetworkConfig(multi_output=True),
-    NetworkConfig(motifs=4, normal_cells=5),
-])  # fmt: skip
-def test_networks_stay_within_their_drawing(config: NetworkConfig) -> None:
-    drawing = draw_network(TWO, config, image_size=32)
-    root = ElementTree.fromstring(drawing)
-    width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    found = boxes(drawing)
-    for left, top, right, bottom in found:
-        assert 0 <= left < right <= width and 0 <= top < bottom <= height
-    for i, one in enumerate(found):
-        for other in found[:i]:
-            apart = one[0] >= other[2] or other[0] >= one[2]
-            assert apart or one[1] >= other[3] or other[1] >= one[3]
-    for element in root.iter(f"{SVG}text"):
-        half = svg.text_width(element.text or "", float(element.attrib["font-size"])) / 2
-        assert 0 <= float(element.attrib["x"]) - half
-        assert float(element.attrib["x"]) + half <= width
-        assert 0 < float(element.attrib["y"]) < height
-    for path in root.iter(f"{SVG}path"):
-        numbers = [float(part) for part in re.findall(r"-?\d+\.\d", path.attrib["d"])]
-        assert min(numbers) >= 0 and max(numbers) <= max(width, height)
-
-
-def test_labels_fit_into_their_boxes() -> None:
-    names = ("1x7-7x1 conv", "5x5 dilated conv", "2x2 maxpool", "identity")
-    for name in names:
-        root = ElementTree.fromstring(draw_cell(Cell([(-1, name, -2, name)])))
-        for part in root.iter(f"{SVG}g"):
-            rect, label = part.find(f"{SVG}rect"), part.find(f"{SVG}text")
-            assert rect is not None and label is not None
-            need = svg.text_width(label.text or "", 13)
-            assert float(rect.attrib["width"]) >= need
-            middle = float(rect.attrib["x"]) + float(rect.attrib["width"]) / 2
-            assert float(label.attrib["x"]) == pytest.approx(middle, abs=0.11)
-
-
-def test_every_edge_ends_at_a_box() -> None:
-    drawing = draw_cell(TWO)
-    tops = {(round(top, 1)) for _, top, _, _ in boxes(drawing)}
-    tips = re.findall(r'<polygon points="([\d.]+),([\d.]+)', drawing)
-    assert len(tips) == 9  # into 4 operators, 4 into sums, 1 into the output
-    for x, y in tips:
-        assert min(abs(float(y) - top) for top in tops) <= 0.11
-        assert any(a <= float(x) <= c for a, top, c, _ in boxes(drawing)
-                   if abs(top - float(y)) <= 0.11)  # fmt: skip
-
-
-def test_cells_side_by_side_keep_their_size() -> None:
-    both = ElementTree.fromstring(draw_cells({"one": TWO, "two": Cell()}))
-    parts = both.findall(f"{SVG}svg")
-    widths = [float(part.attrib["width"]) for part in parts]
-    assert float(parts[0].attrib["x"]) == 0
-    assert float(parts[1].attrib["x"]) >= widths[0]
-    assert float(both.attrib["width"]) == pytest.approx(sum(widths) + 24, abs=1.5)
-    assert float(both.attrib["height"]) == max(float(part.attrib["height"]) for part in parts)
-    with pytest.raises(ValueError, match="must have a width and a height"):
-        svg.side_by_side(["<svg></svg>"], label="x")
-
-
-def test_a_learning_curve_runs_from_left_to_right_and_up() -> None:
-    drawing = draw_curve([0.0, 0.25, 1.0])
-    points = re.search(r'<polyline points="([^"]+)"', drawing)
-    assert points is not None
-    places = [tuple(map(float, pair.split(","))) for pair in points[1].split()]
-    xs, ys = [x for x, _ in places], [y for _, y in places]
-    assert xs == sorted(xs) and xs[1] - xs[0] == pytest.approx(xs[2] - xs[1], abs=0.2)
-    assert ys == sorted(ys, reverse=True)
-    assert (ys[0] - ys[1]) * 3 == pytest.approx(ys[1] - ys[2], abs=0.5)
-    assert "best 1.0000" in drawing
-
-
-def test_pages_tell_every_level_and_every_failure(finished: optuna.Study) -> None:
-    view = view_study(finished)
-    found = tables(view, summarize(view))
-    levels = found["levels"]
-    assert [row[0] for row in levels.rows] == ["empty cell", "1 block", "2 blocks", "3 blocks"]
-    place = levels.head.index("trained")
-    assert sum(int(row[place]) for row in levels.rows) == len(view.complete)
-    assert "ended early" not in levels.head  # columns without a number are left out
-    failures = found["failures"].rows
-    assert [row[0] for row in failures] == ["5", "17"]
-    assert all(Cell.parse(row[1]) and "raised an error" in row[2] for row in failures)
-    assert [row[0] for row in found["front"].rows] == [str(trial.number) for trial in view.front]
-    words = {text: number for number, text in found["tiles"]}
-    assert words["trainings failed"] == "2" and words["blocks per cell reached"] == "3 of 3"
-
-
-def test_ranks_in_words_follow_the_page_on_reading_reports(finished: optuna.Study) -> None:
-    view = view_study(finished)
-    rows = tables(view, summarize(view))["trust"].rows
-    scale = [(0.8, "very good"), (0.6, "good"), (0.4, "fair"), (0.2, "weak")]
-    for row in rows:
-        rho = float(row[1])
-        expected = next((word for limit, word in scale if rho >= limit), "no better than chance")
-        assert row[-1] == expected
-
-
-def test_next_steps_can_be_pasted_into_a_shell(finished: optuna.Study) -> None:
-    summary = summarize(finished)._replace(study_name="my study's; rm -rf *")
-    commands = [command for _, command in steps(summary, "sqlite:///popnas.db")]
-    for command in commands[:2]:
-        words = shlex.split(command)
-        assert words[words.index("--study") + 1] == summary.study_name
-    assert commands[-1] == "optuna-dashboard sqlite:///popnas.db"
-    empty = summarize(optuna.create_study(directions=["maximize", "minimize"]))
-    assert len(steps(empty, None)) == 1
-
-
-def test_the_note_is_a_table_that_markdown_reads(finished: optuna.Study) -> None:
-    view = view_study(finished)
-    summary = summarize(view)
-    rows = [*summary.levels[:-1], summary.levels[-1]._replace(stopped=9)]
-    text = note_text(view, summary._replace(levels=tuple(rows)))
-    assert text.startswith(f"**{summary.sentence}**")
-    for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
-        lines = block.strip().splitlines()
-        assert len({line.count("|") for line in lines}) == 1
-        assert set(lines[1]) == {"|", "-"}
-    assert re.search(r"^\| 3 blocks \|.*\| 9 \|", text, re.MULTILINE)
 
 
 def test_workers_are_bars_from_start_to_end(finished: optuna.Study) -> None:

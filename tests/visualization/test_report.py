@@ -5,14 +5,20 @@ from html.parser import HTMLParser
 import json
 from pathlib import Path
 import re
+import shlex
 
 import optuna
 import pytest
 
 import optuna_popnas
+from optuna_popnas.space import Cell
+from optuna_popnas.study import summarize
+from optuna_popnas.study import view_study
 from optuna_popnas.visualization import report
 from optuna_popnas.visualization.page.content import pick_along
+from optuna_popnas.visualization.page.content import steps
 from optuna_popnas.visualization.page.report import report_html
+from optuna_popnas.visualization.page.tables import tables
 
 
 class Page(HTMLParser):
@@ -149,3 +155,40 @@ def test_pick_along() -> None:
     picked = pick_along(numbers, 5)  # type: ignore[arg-type]
     assert picked == [0, 25, 50, 74, 99]
     assert pick_along(numbers[:3], 5) == [0, 1, 2]  # type: ignore[arg-type]
+
+
+def test_pages_tell_every_level_and_every_failure(finished: optuna.Study) -> None:
+    view = view_study(finished)
+    found = tables(view, summarize(view))
+    levels = found["levels"]
+    assert [row[0] for row in levels.rows] == ["empty cell", "1 block", "2 blocks", "3 blocks"]
+    place = levels.head.index("trained")
+    assert sum(int(row[place]) for row in levels.rows) == len(view.complete)
+    assert "ended early" not in levels.head  # columns without a number are left out
+    failures = found["failures"].rows
+    assert [row[0] for row in failures] == ["5", "17"]
+    assert all(Cell.parse(row[1]) and "raised an error" in row[2] for row in failures)
+    assert [row[0] for row in found["front"].rows] == [str(trial.number) for trial in view.front]
+    words = {text: number for number, text in found["tiles"]}
+    assert words["trainings failed"] == "2" and words["blocks per cell reached"] == "3 of 3"
+
+
+def test_ranks_in_words_follow_the_page_on_reading_reports(finished: optuna.Study) -> None:
+    view = view_study(finished)
+    rows = tables(view, summarize(view))["trust"].rows
+    scale = [(0.8, "very good"), (0.6, "good"), (0.4, "fair"), (0.2, "weak")]
+    for row in rows:
+        rho = float(row[1])
+        expected = next((word for limit, word in scale if rho >= limit), "no better than chance")
+        assert row[-1] == expected
+
+
+def test_next_steps_can_be_pasted_into_a_shell(finished: optuna.Study) -> None:
+    summary = summarize(finished)._replace(study_name="my study's; rm -rf *")
+    commands = [command for _, command in steps(summary, "sqlite:///popnas.db")]
+    for command in commands[:2]:
+        words = shlex.split(command)
+        assert words[words.index("--study") + 1] == summary.study_name
+    assert commands[-1] == "optuna-dashboard sqlite:///popnas.db"
+    empty = summarize(optuna.create_study(directions=["maximize", "minimize"]))
+    assert len(steps(empty, None)) == 1

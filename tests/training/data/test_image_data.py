@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -13,6 +14,8 @@ import pytest
 from optuna_popnas.training.data.image_data import capped
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.image_data import stratified
+from optuna_popnas.training.data.load import load_dataset
+from tests.training.data.pictures import fill
 
 
 def make_data(labels: Any, **arguments: Any) -> ImageData:
@@ -131,3 +134,37 @@ def test_one_label_per_image() -> None:
         ImageData("x", np.zeros((4, 1, 2, 2), np.uint8), np.zeros(3, np.int64), ("a", "b"))
     with pytest.raises(ValueError, match="without empty dimensions"):
         ImageData("x", np.zeros((0, 1, 2, 2), np.uint8), np.zeros(0, np.int64), ("a", "b"))
+
+
+def test_classes_with_too_few_images_are_named() -> None:
+    """Images per class were counted on average."""
+    labels = np.repeat([0, 1, 2], [30, 30, 1])
+    with pytest.raises(ValueError, match="at least 2 images to train and .* but of 'arrays' '2' "):
+        load_dataset((np.zeros((61, 4, 4), np.uint8), labels))
+
+
+def test_classes_without_images_of_a_part_are_named(tmp_path: Path) -> None:
+    fill(tmp_path / "train")
+    fill(tmp_path / "val", classes="a")
+    with pytest.raises(ValueError, match="at least 1 image to validate, but of .* 'b' has 0"):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("samples", [12, 40, 60])
+@pytest.mark.parametrize("seed", range(4))
+def test_samples_leave_images_of_every_class(samples: int, seed: int) -> None:
+    """`samples` could take all images of a small class away."""
+    labels = np.repeat(np.arange(5), [500, 300, 150, 3, 2])
+    chosen = capped(labels, samples, seed=seed)
+    assert len(chosen) == samples
+    assert np.bincount(labels[chosen], minlength=5).min() >= 2
+    images = np.zeros((len(labels), 4, 4), np.uint8)
+    data = load_dataset((images, labels), samples=samples, seed=seed)
+    for part in data.split():
+        assert len(np.unique(data.labels[part])) == 5
+
+
+def test_a_test_part_leaves_images_of_every_class() -> None:
+    labels = np.repeat([0, 1], [50, 3])
+    data = load_dataset((np.zeros((53, 4, 4), np.uint8), labels), test_fraction=0.5)
+    assert np.bincount(data.labels).min() == 2

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
-import struct
-from typing import Any
 
 import numpy as np
 from PIL import Image
 import pytest
-import torch
-from torch.utils.data import Dataset
-from torch.utils.data import TensorDataset
 
 from optuna_popnas.training.data.arrays import resized
 from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.data.named import DEBIAN_FASHION_MNIST
-from optuna_popnas.training.data.named import read_idx
+from tests.training.data.test_torch_datasets import Pictures
 
 
 def write_images(
@@ -79,68 +73,6 @@ def test_unknown_name_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match="but got int"):
         load_dataset(3)
-
-
-@pytest.mark.parametrize("layout", ["NHW", "NCHW", "NHWC"])
-def test_arrays_of_any_layout(layout: str) -> None:
-    rng = np.random.default_rng(0)
-    channels = 1 if layout == "NHW" else 3
-    images = rng.integers(0, 256, (20, channels, 6, 5), dtype=np.uint8)
-    given = {"NHW": images[:, 0], "NCHW": images, "NHWC": images.transpose(0, 2, 3, 1)}[layout]
-    data = load_dataset((given, ["b", "a"] * 10))
-    np.testing.assert_array_equal(data.images, images)
-    assert data.class_names == ("a", "b")
-    np.testing.assert_array_equal(data.labels, [1, 0] * 10)
-
-
-@pytest.mark.parametrize(
-    "images, largest",
-    [
-        (np.linspace(0, 1, 320).reshape(20, 4, 4), 255),
-        (np.linspace(0, 0.5, 320, dtype=np.float32).reshape(20, 4, 4), 128),
-        (np.arange(320).reshape(20, 4, 4) % 17, 255),
-        (np.arange(320, dtype=np.uint8).reshape(20, 4, 4) % 17, 16),
-        (torch.linspace(0, 1, 320).view(20, 4, 4), 255),
-        (np.arange(320).reshape(20, 4, 4) * 200.0, 255),
-    ],
-)
-def test_numbers_become_bytes(images: Any, largest: int) -> None:
-    data = load_dataset((images, np.arange(20) % 2), test=(images[:4] * 2, np.zeros(4)))
-    assert isinstance(data.images, np.ndarray) and isinstance(data.test_images, np.ndarray)
-    assert data.images.max() == largest
-    # The test images are scaled as the training images are.
-    expected = np.minimum(2.0 * data.images[:4], 255)
-    np.testing.assert_allclose(data.test_images, expected, atol=1.5)
-
-
-@pytest.mark.parametrize(
-    "source, text",
-    [
-        ((np.zeros((4, 3)), [0, 1, 0, 1]), "`X` must have the shape"),
-        ((-np.ones((4, 3, 3)), [0, 1, 0, 1]), "`X` must hold numbers >= 0, but got -1 to"),
-        ((np.full((4, 3, 3), np.nan), [0, 1, 0, 1]), "`X` must hold finite numbers"),
-        ((np.full((4, 3, 3), "a"), [0, 1, 0, 1]), "`X` must hold numbers"),
-        ((np.zeros((4, 3, 3)), [0, 1, 0]), "one label per image, but 'arrays' has 4 images"),
-        ((np.zeros((4, 3, 3)), [0, 1, None, 1]), "must have a label, but 'arrays' has 1 without"),
-        ((np.zeros((4, 3, 3)), [0, 1, np.nan, 1]), "must have a label, but 'arrays' has 1"),
-        ((np.zeros((4, 3, 3)), [0, 1, 0.5, 1]), "Labels must be classes, .* such as 0.5"),
-        ((np.zeros((4, 3, 3)), np.zeros((4, 2))), "one number or text per image"),
-        ((np.zeros((4, 3, 3)), [1, 1, 1, 1]), "at least 2 classes, but 'arrays' has 1"),
-        ((np.zeros((4, 3, 3)), [0, 1, 2, 3]), "at least 2 images to train and"),
-    ],
-)
-def test_unusable_arrays(source: Any, text: str) -> None:
-    with pytest.raises(ValueError, match=text) as error:
-        load_dataset(source)
-    assert "\n" not in str(error.value)
-
-
-def test_test_set_of_other_channels_or_classes() -> None:
-    train = (np.zeros((4, 3, 3)), [0, 1, 0, 1])
-    with pytest.raises(ValueError, match="same number of channels, but 'arrays' has 1 and 4"):
-        load_dataset(train, test=(np.zeros((2, 4, 3, 3)), [0, 1]))
-    with pytest.raises(ValueError, match=r"among those of the training images, .* has '2'"):
-        load_dataset(train, test=(np.zeros((2, 3, 3)), [0, 2]))
 
 
 def test_bad_arguments() -> None:
@@ -242,53 +174,6 @@ def test_unusable_folders(tmp_path: Path) -> None:
         load_dataset(tmp_path / "train")
 
 
-class Pictures(Dataset[Any]):
-    """Items are PIL images, with a class name list but no other attribute."""
-
-    classes = ["zero", "one"]
-
-    def __len__(self) -> int:
-        return 8
-
-    def __getitem__(self, index: int) -> Any:
-        if index >= 8:
-            raise IndexError(index)
-        return Image.new("RGB", (4 + index % 2, 4), (index, 0, 0)), index % 2
-
-
-def test_torch_dataset_of_pictures() -> None:
-    with pytest.raises(ValueError, match=r"size \(4, 4\) of the first one, but image 1 has"):
-        load_dataset(Pictures())
-    data = load_dataset(Pictures(), image_size=4)
-    assert isinstance(data.images, np.ndarray)
-    assert data.images[:, 0, 0, 0].tolist() == list(range(8))
-    assert data.class_names == ("zero", "one")
-
-
-def test_torch_dataset_of_tensors() -> None:
-    images = torch.rand(10, 3, 4, 4)
-    data = load_dataset(TensorDataset(images, torch.arange(10) % 2))
-    np.testing.assert_allclose(np.asarray(data.images) / 255, images, atol=0.5 / 255 + 1e-6)
-    with pytest.raises(ValueError, match="Leave normalisation out"):
-        load_dataset(TensorDataset(images - 1, torch.arange(10) % 2))
-    with pytest.raises(ValueError, match="must be pairs .* Labels are needed"):
-        load_dataset(TensorDataset(images))
-    with pytest.raises(ValueError, match="length 0"):
-        load_dataset(TensorDataset(images[:0], torch.arange(0)))
-
-
-class Failing(Pictures):
-    def __getitem__(self, index: int) -> Any:
-        if index == 3:
-            raise OSError("disk error")
-        return super().__getitem__(index - index % 2)
-
-
-def test_torch_dataset_that_fails() -> None:
-    with pytest.raises(ValueError, match=r"1 of 8 images cannot be read: no. 3 \(disk error\)"):
-        load_dataset(Failing())
-
-
 def test_larger_than_memory_is_read_lazily(tmp_path: Path) -> None:
     write_images(tmp_path, count=10)
     whole = load_dataset(tmp_path, image_size=4)
@@ -314,15 +199,3 @@ def test_resized_is_a_mean_over_pixels() -> None:
     constant = resized(np.full((1, 1, 8, 8), 77, np.uint8), (3, 5))
     assert np.all(constant == 77)
     np.testing.assert_array_equal(images, before)
-
-
-def test_idx_files(tmp_path: Path) -> None:
-    path = tmp_path / "images.gz"
-    pixels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-    with gzip.open(path, "wb") as file:
-        file.write(bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 3, 4) + pixels.tobytes())
-    np.testing.assert_array_equal(read_idx(path), pixels)
-    with gzip.open(path, "wb") as file:
-        file.write(bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 3, 5) + pixels.tobytes())
-    with pytest.raises(ValueError, match="cannot be read as IDX"):
-        read_idx(path)

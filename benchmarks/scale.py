@@ -10,7 +10,8 @@ Studies of made-up trainings on a real storage. An ask is one trial: it is creat
 The first table has one process that asks: median milliseconds of the clock and of its processor,
 and the latter with Optuna's RandomSampler, which chooses nothing: what the storage itself costs.
 The second has several processes that ask at the same time: asks a second of all together. On few
-cores these share them with the storage. The third is the plan of one wave in mode "adaptive".
+cores these share them with the storage. The third is the plan of a wave in mode "adaptive", where
+so many workers ask at once: the first of them plan what the others take.
 """
 
 from __future__ import annotations
@@ -189,7 +190,8 @@ def storage_tables(kinds: Sequence[str], options: argparse.Namespace) -> None:
 
 def planning_table(options: argparse.Namespace) -> None:
     """Print what the plan of a wave costs, in mode "adaptive", in memory."""
-    print(f"\n{'finished':>9}{'under way':>11}{'processor seconds of a plan':>29}{'cells':>7}")
+    head = f"{'finished':>9}{'asked at once':>15}{'plans':>7}{'cells of the last':>19}"
+    print(f"\n{head}{'processor seconds a plan':>26}")
     space = popnas.SearchSpace(max_blocks=5)
     for finished in options.finished:
         cells = space.random_cells(4, 2 * finished, rng=np.random.default_rng(0)).unique()
@@ -208,6 +210,7 @@ def planning_table(options: argparse.Namespace) -> None:
                 for params in [cell.params()]
             ]
         )
+        before = 0
         for workers in options.workers:
             trials = [study.ask() for _ in range(workers)]
             started = time.process_time()
@@ -215,7 +218,9 @@ def planning_table(options: argparse.Namespace) -> None:
                 space.suggest(trial)
             seconds = time.process_time() - started
             plans = popnas.study.view_study(study).plans
-            print(f"{finished:>9,}{workers:>11}{seconds:>29.1f}{len(plans[-1].cells):>7}")
+            made, before = len(plans) - before, len(plans)
+            line = f"{finished:>9,}{workers:>15}{made:>7}{len(plans[-1].cells):>19}"
+            print(f"{line}{seconds / max(made, 1):>26.1f}", flush=True)
             for trial in trials:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
 

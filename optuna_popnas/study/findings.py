@@ -167,13 +167,7 @@ def _depth(view: StudyView, summary: SearchSummary) -> str:
     parts = []
     for gain in gains:
         share = "" if gain.share is None else f", for {gain.share:.0%} of the training"
-        rise = "did not raise the best accuracy"
-        if gain.accuracy > 0:
-            luck = noise is not None and gain.accuracy <= noise
-            rise = f"raised the best accuracy by {gain.accuracy:.3f}"
-            rise += " (no more than the noise)" if luck else ""
-        volume = f" and the hypervolume by {gain.volume:.1%}" if gain.volume >= 0.0005 else ""
-        parts.append(f"cells of {gain.level} blocks {rise}{volume}{share}")
+        parts.append(f"cells of {gain.level} blocks raised {_rise(gain, noise)}{share}")
     verdict = "Yes" if any(_paid(gain, noise) for gain in gains) else "No"
     return (
         f"{verdict}: {'; '.join(parts)}. {deep} of the {len(summary.front)} cells of the front "
@@ -181,11 +175,20 @@ def _depth(view: StudyView, summary: SearchSummary) -> str:
     )
 
 
+def _rise(gain: DepthGain, noise: float | None) -> str:
+    volume = f"the hypervolume by {gain.volume:.1%}" if gain.volume >= 0.0005 else ""
+    if gain.accuracy <= 0:
+        most = "not the best accuracy"
+        return f"{volume}, {most}" if volume else "neither the best accuracy nor the hypervolume"
+    luck = " (no more than the noise)" if noise is not None and gain.accuracy <= noise else ""
+    return f"the best accuracy by {gain.accuracy:.3f}{luck}" + (volume and f" and {volume}")
+
+
 def _next(view: StudyView, summary: SearchSummary) -> str:
     if summary.state == "running":
         return "Wait, or add workers: the same command on this or another machine."
     if summary.state == "stopped":
-        return "The search has not ended: run the same command again, it goes on."
+        return "Run the same command again, it goes on; or train the chosen cell for good."
     noise, gains = accuracy_noise(view), depth_gains(view)
     deepest = gains[-1] if gains else None
     take = "Train the chosen cell to convergence"
@@ -220,11 +223,16 @@ def _time(summary: SearchSummary) -> str:
     shares = [f"{name} {names[name] / time.total:.0%}" for name in order]
     text = f"{duration_words(time.wall)} in all. Of the workers' time: {', '.join(shares)}."
     if summary.repeats:
-        text += f" {summary.repeats} trainings repeated a cell, to know its accuracy better."
+        text += f" {_trainings(summary.repeats)} repeated a cell, to know its accuracy better."
     stopped = sum(row.stopped for row in summary.levels)
     if stopped:
-        text += f" {stopped} trainings were ended early, as they promised nothing."
+        were = "was" if stopped == 1 else "were"
+        text += f" {_trainings(stopped)} {were} ended early for want of promise."
     return text
+
+
+def _trainings(count: int) -> str:
+    return "1 training" if count == 1 else f"{count:,} trainings"
 
 
 def _calibration(view: StudyView) -> str:
@@ -245,9 +253,9 @@ def _warm_start(view: StudyView) -> str:
         return ""
     names = [str(item).rpartition(",")[0] for item in view.settings.get("warm_start") or ()]
     return (
-        f"What earlier searches ({'; '.join(names)}) let expect of a cell, beyond its size, "
-        f"counts with a weight of {weights[-1]:.2f}, {weights[0]:.2f} at first: 0 would be not at "
-        "all. Own cells decide."
+        f"Trainings of earlier searches ({'; '.join(names)}) say which cells are better than "
+        f"their size tells. The weight of that is {weights[-1]:.2f}, and was {weights[0]:.2f} at "
+        "first (0 is none): the search's own cells decide."
     )
 
 

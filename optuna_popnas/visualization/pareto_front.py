@@ -174,10 +174,19 @@ def _add_references(figure: go.Figure, info: ParetoFrontInfo) -> None:
         name="known networks",
         marker={"symbol": "star", "size": 13, "color": palette.VERMILION},
         text=[escape(name) for name in info.references],
-        textposition="bottom left",
+        textposition=[_beside(info, *pair) for pair in info.references.values()],
         cliponaxis=False,
         hovertemplate="%{text}<br>accuracy %{y:.4f}<br>training %{x:.3g} s<extra></extra>",
     )
+
+
+def _beside(info: ParetoFrontInfo, accuracy: float, seconds: float) -> str:
+    """Return where the name of a known network stands free: the front and its cells do not."""
+    below = any(
+        (trial.accuracy or 0.0) >= accuracy and (trial.seconds or 0.0) <= seconds
+        for trial in info.front
+    )
+    return "bottom center" if below else "top left"
 
 
 def _hover(trial: TrialRecord, objectives: tuple[str, ...]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TYPE_CHECKING
+from collections.abc import Sequence
+import math
+from typing import Literal, NamedTuple, TYPE_CHECKING
 
 import plotly.graph_objects as go
 
@@ -216,8 +218,8 @@ def _draw_predicted_front(info: PredictedFrontInfo) -> go.Figure:
         figure.add_scatter(
             x=[planned.seconds for planned in cells],
             y=[planned.accuracy for planned in cells],
-            error_y=_bars([planned.accuracy_std for planned in cells]),
-            error_x=_bars([planned.seconds_std for planned in cells]),
+            error_y=_bars(cells, "accuracy", most=1.0),
+            error_x=_bars(cells, "seconds"),
             mode="markers" if many else "markers+text",
             name=f"predicted, {words}",
             marker={"color": palette.GREEN, "symbol": symbol, "size": 7},
@@ -254,11 +256,16 @@ def _by_role(cells: list[PlannedCell] | tuple[PlannedCell, ...]) -> dict[str, li
     return roles
 
 
-def _bars(deviations: list[float | None]) -> dict[str, object]:
-    if all(value is None for value in deviations):
+def _bars(
+    cells: Sequence[PlannedCell], name: Literal["accuracy", "seconds"], most: float = math.inf
+) -> dict[str, object]:
+    """Return deviations as bars that stay where there are values."""
+    pairs = [(getattr(cell, name) or 0.0, getattr(cell, f"{name}_std") or 0.0) for cell in cells]
+    if not any(deviation for _, deviation in pairs):
         return {"visible": False}
     return {
-        "array": [value or 0.0 for value in deviations],
+        "array": [max(min(deviation, most - mean), 0.0) for mean, deviation in pairs],
+        "arrayminus": [max(min(deviation, mean), 0.0) for mean, deviation in pairs],
         "color": "rgba(0,158,115,0.3)",
         "thickness": 1,
         "width": 0,

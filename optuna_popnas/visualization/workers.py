@@ -50,7 +50,12 @@ class WorkerInfo(NamedTuple):
 
 def _get_workers_info(study: StudyLike, now: datetime | None = None) -> tuple[WorkerInfo, ...]:
     view = view_study(study)
-    begun = [trial for trial in view.trials if trial.started is not None]
+    begun = [
+        trial
+        for trial in view.trials
+        if trial.started is not None
+        and not (trial.state == "PRUNED" and trial.cell is None)  # asked for after the end
+    ]
     if not begun:
         return ()
     zero = min(trial.started for trial in begun if trial.started is not None)

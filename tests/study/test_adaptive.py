@@ -98,5 +98,5 @@ def test_early_ends_are_told(view: StudyView) -> None:
     summary = summarize(some)
     assert sum(row.stopped for row in summary.levels) == 1
     texts = {finding.title: finding.text for finding in findings(some, summary)}
-    assert "1 trainings were ended early" in texts["Where the time went"]
+    assert "1 training was ended early" in texts["Where the time went"]
     assert "within one deviation" in texts["How sure the model was"]

@@ -264,6 +264,10 @@ def test_correlations(finished: optuna.Study) -> None:
 
 
 def test_known_networks_stand_beside_the_front(finished: optuna.Study) -> None:
-    figure = visualization.plot_pareto_front(finished, references={"ResNet": (0.9, 2.5)})
+    known = {"ResNet": (0.9, 2.5), "slow": (0.3, 5.0), "quick": (0.99, 0.01)}
+    figure = visualization.plot_pareto_front(finished, references=known)
     trace = next(trace for trace in figure.data if trace.name == "known networks")
-    assert (list(trace.x), list(trace.y), list(trace.text)) == ([2.5], [0.9], ["ResNet"])
+    assert list(trace.text) == list(known)
+    assert list(zip(trace.y, trace.x)) == list(known.values())
+    # A name lay on the line of the front.
+    assert trace.textposition[1:] == ("bottom center", "top left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import re
 from typing import Any
 
@@ -173,6 +174,30 @@ def test_workers_are_bars_from_start_to_end(finished: optuna.Study) -> None:
     share = re.search(r"Workers: (\d+)% of their time they had a cell", figure.layout.title.text)
     label = re.search(r"\((\d+)%\)", bars["training"].y[0])
     assert share is not None and label is not None and share[1] == label[1]
+
+
+def test_whoever_asks_after_the_end_is_no_worker(adaptive: optuna.Study) -> None:
+    """Trials that were not needed stood in a row of their own, as "a worker"."""
+    view = view_study(adaptive)
+    last = view.trials[-1]._replace(state="PRUNED", cell=None, worker=None, accuracy=None)
+    more = view._replace(trials=(*view.trials, last._replace(number=len(view.trials))))
+    assert visualization.plot_workers(more).data[0].y == visualization.plot_workers(view).data[0].y
+
+
+def test_deviations_stay_where_accuracies_are(adaptive: optuna.Study) -> None:
+    """Bars reached down to -0.6, and the axis with them."""
+    view = view_study(adaptive)
+    plans = [
+        replace(plan, cells=tuple(cell._replace(accuracy_std=0.7) for cell in plan.cells))
+        for plan in view.plans
+    ]
+    figure = visualization.plot_predicted_front(view._replace(plans=tuple(plans)))
+    traces = [trace for trace in figure.data if (trace.name or "").startswith("predicted")]
+    assert traces
+    for trace in traces:
+        for mean, up, down in zip(trace.y, trace.error_y.array, trace.error_y.arrayminus):
+            assert 0 <= mean - down + 1e-9 and mean + up <= max(mean, 1) + 1e-9
+        assert max(trace.error_y.array) > 0.01
 
 
 def test_studies_are_compared_by_name_line_and_mark(finished: optuna.Study) -> None:

@@ -29,15 +29,39 @@ def test_paths_exist(page: str) -> None:
         for name in re.findall(r"[\w./]+/[\w./*]*|[\w/]+\.(?:py|md|toml)", code):
             if re.fullmatch(r"[\w./]+", name) and not name.startswith(("1/", "(")):
                 found.append(name)
-    missing = [
-        name
-        for name in found
-        if re.search(r"[a-z]{3}", name)
-        and not any((base / name).exists() for base in (ROOT, ROOT / "optuna_popnas"))
-        and not list((ROOT / "optuna_popnas").rglob(name.strip("/").split("/")[-1]))
-        and not list((ROOT / "tests").rglob(name.strip("/").split("/")[-1]))
-    ]
+    missing = [name for name in found if re.search(r"[a-z]{3}", name) and not places(name)]
     assert found and missing == []
+
+
+def places(name: str) -> list[Path]:
+    """Return where a path that a page names may be: a bare name stands for any such file."""
+    bases = (ROOT, ROOT / "optuna_popnas", ROOT / "tests")
+    exact = [base / name for base in bases if (base / name).exists()]
+    if exact or "/" in name.rstrip("/"):
+        return exact
+    return [path for base in bases[1:] for path in base.rglob(name.rstrip("/"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_hold_what_is_said_to_be_theirs(page: str) -> None:
+    """As in "`name` of `file.py`"."""
+    text = (ROOT / page).read_text()
+    for names, file in re.findall(r"((?:`\w+`(?:,| and)? )+)(?:of|in) `([\w/]+\.py)`", text):
+        source = "\n".join(path.read_text() for path in places(file))
+        for name in re.findall(r"\w+", names.replace(" and ", " ")):
+            assert re.search(rf"^(?:def |class )?{name}\b", source, re.M), f"{name} in {file}"
+
+
+def test_every_step_of_a_walk_names_what_its_files_hold() -> None:
+    steps = re.findall(r"^\d+\. .*", (ROOT / "docs/architecture.md").read_text(), re.M)
+    assert len(steps) == 20
+    for step in steps:
+        found = re.findall(r"`([^`]+)`", step)
+        files = [path for code in found if code.endswith(".py") for path in places(code)]
+        words = set(re.findall(r"\w+", "\n".join(path.read_text() for path in files)))
+        for code in found:
+            if files and not code.endswith((".py", "/")):
+                assert set(re.findall(r"[a-zA-Z_]\w*", code)) <= words, f"{code} in: {step}"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -92,3 +92,24 @@ def test_only_blocks_that_nobody_reads_can_be_the_last() -> None:
     twins = Cell([(-1, "3x3 conv", -1, "3x3 conv")] * 2)
     assert twins.parents() == (Cell(twins[:1]),)
     assert Cell().parents() == ()
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        (
+            [(-25, "identity", -1, "identity")],
+            "`in1` of block 0 must be at least -20, but got -25",
+        ),
+        ([(-1, "identity", -1, "identity")] * 21, "must have at most 20 blocks, but got 21"),
+    ],
+)
+def test_no_cell_is_beyond_every_space(
+    blocks: list[tuple[int, str, int, str]], message: str
+) -> None:
+    """An enqueued trial with lookback -25 made a cell for which no space could be made.
+
+    Reports and the status of its study then ended in an error about `lookbacks`.
+    """
+    with pytest.raises(ValueError, match=message):
+        Cell(blocks)

@@ -1,5 +1,6 @@
 """The search space: errors, suggestion under Optuna's samplers, batches, own operators."""
 
+import numpy as np
 import optuna
 import pytest
 
@@ -161,3 +162,25 @@ def test_fingerprint_tells_spaces_apart() -> None:
         SearchSpace(PAPER_OPERATORS, max_blocks=3, lookbacks=1),
     ):
         assert other.fingerprint != base.fingerprint
+
+
+def test_the_smallest_space_of_any_cells() -> None:
+    """Five places made such a space, each with other rules for no cells at all."""
+    cells = [
+        Cell([(-3, "3x3 conv", -1, "identity")]),
+        Cell([(-1, "3x3 conv", -1, "2x2 maxpool"), (0, "identity", -1, "identity")]),
+        Cell(),
+    ]
+    assert SearchSpace.of(cells) == SearchSpace(
+        ["3x3 conv", "identity", "2x2 maxpool"], max_blocks=2, lookbacks=3
+    )
+    assert SearchSpace.of(cells, ["5x5 conv", "identity"]).operators == (
+        "5x5 conv",
+        "identity",
+        "3x3 conv",
+        "2x2 maxpool",
+    )
+    assert SearchSpace.of([]) == SearchSpace(["identity"], max_blocks=1, lookbacks=1)
+    roomy = SearchSpace.of(cells, max_blocks=5, lookbacks=2)
+    assert (roomy.max_blocks, roomy.lookbacks) == (5, 3)
+    assert np.unique(CellBatch.from_cells(SearchSpace.of(cells), cells).keys).size == 3

@@ -9,6 +9,7 @@ import re
 import pytest
 
 import optuna_popnas
+from optuna_popnas import visualization
 from optuna_popnas.cli import COMMANDS
 from optuna_popnas.search import SearchConfig
 
@@ -77,6 +78,15 @@ def test_commands_exist(page: str) -> None:
         match = re.match(r"optuna-popnas (\w+)", code)
         if match:
             assert match[1] in COMMANDS, code
+
+
+def test_pages_show_every_command_and_every_figure() -> None:
+    commands, figures = (set(codes(f"docs/{page}.md")) for page in ("command_line", "figures"))
+    text = (ROOT / "docs/command_line.md").read_text()
+    for command in COMMANDS:
+        assert command in commands or f"optuna-popnas {command}" in text, command
+    drawn = {re.split(r"\W", code)[0] for code in figures}
+    assert {name for name in visualization.__all__ if name.startswith("plot_")} <= drawn
 
 
 def test_names_and_arguments_of_the_paper_exist() -> None:

@@ -13,13 +13,13 @@ from optuna_popnas.cli.errors import nearest
 from optuna_popnas.cli.flags import Values
 from optuna_popnas.cli.schema import ACCURACY_PREDICTORS
 from optuna_popnas.cli.schema import check_value
-from optuna_popnas.cli.schema import COMPUTED_COSTS
 from optuna_popnas.cli.schema import LSTM_SIZES
-from optuna_popnas.cli.schema import MEASURED_COSTS
 from optuna_popnas.cli.schema import settings as known_settings
 from optuna_popnas.cli.schema import StudySettings
 from optuna_popnas.cli.schema import TIME_PREDICTORS
 from optuna_popnas.cli.storages import storage_url
+from optuna_popnas.networks.cost import CellCosts
+from optuna_popnas.networks.cost import MEASURED_COSTS
 from optuna_popnas.search import MODES
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.search import unused_settings
@@ -119,7 +119,7 @@ class SearchSettings:
         values = self.table("search")
         if cost is None and (values.get("limits") or values.get("objectives")):
             cost = _no_cost
-        costs, objectives = (*COMPUTED_COSTS, *MEASURED_COSTS), values.get("objectives") or ()
+        costs, objectives = (*CellCosts._fields, *MEASURED_COSTS), values.get("objectives") or ()
         for name in (*(values.get("limits") or {}), *objectives):
             if name not in costs:
                 raise ConfigError(
@@ -222,7 +222,7 @@ def planned_limits(search: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not search.get("limits"):
         return {}
-    known = (*COMPUTED_COSTS, *(search.get("objectives") or ()))
+    known = (*CellCosts._fields, *(search.get("objectives") or ()))
     return {"limits": {k: v for k, v in search["limits"].items() if k in known}}
 
 

@@ -16,7 +16,6 @@ from jsonargparse import ArgumentParser
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import make_parser
 from optuna_popnas.cli.flags import wrong_value
-from optuna_popnas.networks import CellCosts
 
 
 #: Names of predictors on the command line -> classes of :mod:`optuna_popnas.predictors`.
@@ -31,9 +30,6 @@ TIME_PREDICTORS = {
     "ridge": "RidgeTimePredictor",
     "xgboost": "XGBoostTimePredictor",
 }
-#: What limits and further objectives can be of. The first follow from the cell alone.
-COMPUTED_COSTS = CellCosts._fields
-MEASURED_COSTS = ("latency", "peak_memory")
 LSTM_SIZES = ("embedding", "filters", "units")
 
 

@@ -32,6 +32,9 @@ from optuna_popnas.space.search_space import SearchSpace
 Counts = npt.NDArray[np.int64]
 Cost = tuple[int, int]
 
+#: What a network costs besides :class:`CellCosts`: known once it has been trained.
+MEASURED_COSTS = ("latency", "peak_memory")
+
 _ROWS = 1 << 17
 
 

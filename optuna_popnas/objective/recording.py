@@ -49,7 +49,7 @@ def facts_of(result: TrainingResult) -> dict[str, Any]:
         "time_parts": dict(result.time_parts),
     }
     for name in (
-        "parameters", "flops", "cells_built", "device", "seed", "epochs", "batch_size",
+        "cells_built", "device", "seed", "epochs", "batch_size",
         "batch_norm", "peak_memory_bytes", "accuracy_std_error", "diverged_epoch",
     ):  # fmt: skip
         if getattr(result, name) is not None:

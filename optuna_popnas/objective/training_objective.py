@@ -198,6 +198,7 @@ class TrainingObjective:
         }
         facts = {
             **facts_of(result),
+            **costs,
             "total_cells": self.network.total_cells,
             SETTINGS: settings_of(self.network, self.training),
             **facts,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import re
 from typing import Any
 
 from jsonargparse import ArgumentParser
@@ -8,6 +9,7 @@ import pytest
 
 from optuna_popnas.cli import COMMANDS
 from optuna_popnas.cli import main
+from optuna_popnas.cli import schema
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.errors import nearest
 from optuna_popnas.cli.flags import CommandParser
@@ -190,3 +192,9 @@ def test_show_value() -> None:
 
 def test_plain_text() -> None:
     assert plain_text("See :class:`~a.b.Cell`,\n    ``x``.") == "See Cell, x."
+
+
+def test_help_names_every_predictor() -> None:
+    text = schema._choose_predictors.__doc__ or ""
+    for names in (schema.ACCURACY_PREDICTORS, schema.TIME_PREDICTORS):
+        assert set(names) <= set(re.findall(r"\w+", text))

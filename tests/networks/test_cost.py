@@ -23,16 +23,15 @@ from optuna_popnas.space import PAPER_OPERATORS
 from optuna_popnas.space import register_operator
 from optuna_popnas.space import SearchSpace
 from optuna_popnas.space import unregister_operator
+from optuna_popnas.space.operators import _FAMILIES
 
 
 OPERATORS = (
     *PAPER_OPERATORS,
+    *(family.example for family in _FAMILIES if family.example not in PAPER_OPERATORS),
     "2x2 conv",
-    "3x3 maxpool",
     "3x2 avgpool",
-    "3x3 tconv",
     "2x2 tconv",
-    "3x3 dilated conv",
     "2x2 dilated conv",
     "2x3-4x5 conv",
 )

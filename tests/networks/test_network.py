@@ -14,26 +14,24 @@ from optuna_popnas.space import PAPER_OPERATORS
 from optuna_popnas.space import parse_operator
 from optuna_popnas.space import register_operator
 from optuna_popnas.space import unregister_operator
+from optuna_popnas.space.operators import _FAMILIES
 
 
 SMALL = NetworkConfig(motifs=2, normal_cells=1, filters=4)
 OPERATORS = (
     *PAPER_OPERATORS,
+    *(family.example for family in _FAMILIES if family.example not in PAPER_OPERATORS),
     "2x2 dconv",
     "4x4 conv",
     "1x2-2x1 conv",
-    "3x3 maxpool",
     "3x2 maxpool",
     "1x1 maxpool",
-    "3x3 avgpool",
     "2x3 avgpool",
     "5x4 avgpool",
     "1x1 tconv",
     "2x2 tconv",
-    "3x3 tconv",
     "3x4 tconv",
     "1x1 dilated conv",
-    "3x3 dilated conv",
     "2x4 dilated conv",
     "2x3-4x5 conv",
 )

@@ -34,23 +34,9 @@ from tests.visualization.made_up import OPERATORS
 
 FIGURES = [
     (name, arguments)
-    for name, arguments in [
-        ("plot_comparison", ()),
-        ("plot_estimates", ()),
-        ("plot_hypervolume", ()),
-        ("plot_learning_curves", ()),
-        ("plot_levels", ()),
-        ("plot_operators", ()),
-        ("plot_feature_correlation", ()),
-        ("plot_pareto_front", ()),
-        ("plot_predicted_front", ()),
-        ("plot_predictions", ("accuracy",)),
-        ("plot_predictions", ("seconds",)),
-        ("plot_time_importance", ()),
-        ("plot_time_shap", ()),
-        ("plot_usage", ()),
-        ("plot_workers", ()),
-    ]
+    for name in visualization.__all__
+    if name.startswith("plot_")
+    for arguments in ([("accuracy",), ("seconds",)] if name == "plot_predictions" else [()])
 ]
 
 
@@ -71,7 +57,10 @@ def test_every_figure_draws_every_study(
         figure.to_json()
 
 
-@pytest.mark.parametrize(("name", "arguments"), FIGURES)
+# The effects of operators are those that the library's models see; others planned this search.
+@pytest.mark.parametrize(
+    ("name", "arguments"), [figure for figure in FIGURES if figure[0] != "plot_operator_effects"]
+)
 def test_a_finished_search_has_every_figure(
     name: str, arguments: tuple[Any, ...], finished: optuna.Study
 ) -> None:

@@ -4,7 +4,7 @@
 FROM python:3.12-slim
 
 COPY . /source
-RUN pip install --no-cache-dir torch torchvision --index-url https://download.pytorch.org/whl/cpu \
+RUN pip install --no-cache-dir -r /source/constraints.txt --index-url https://download.pytorch.org/whl/cpu \
     && pip install --no-cache-dir "/source[dashboard,export,workers]" \
     && rm -rf /source
 

@@ -164,10 +164,17 @@ def _depth(view: StudyView, summary: SearchSummary) -> str:
     if not gains:
         return "Only cells of up to one block have been trained so far."
     noise = accuracy_noise(view)
-    parts = []
-    for gain in gains:
-        share = "" if gain.share is None else f", for {gain.share:.0%} of the training"
-        parts.append(f"cells of {gain.level} blocks raised {_rise(gain, noise)}{share}")
+    parts, names, spent = [], [], 0.0
+    for gain, after in zip(gains, [*gains[1:], None]):
+        names.append(str(gain.level))
+        spent += gain.share or 0.0
+        rise = _rise(gain, noise)
+        if after is not None and rise == _rise(after, noise):
+            continue  # both brought nothing
+        share = "" if gain.share is None else f", for {spent:.0%} of the training"
+        many = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        parts.append(f"cells of {many} blocks raised {rise}{share}")
+        names, spent = [], 0.0
     verdict = "Yes" if any(_paid(gain, noise) for gain in gains) else "No"
     return (
         f"{verdict}: {'; '.join(parts)}. {deep} of the {len(summary.front)} cells of the front "

@@ -99,6 +99,11 @@ class SearchSummary(NamedTuple):
         trained = f"{cells} trained"
         if self.failed:
             trained += f", {self.failed} failed"
+        stopped = sum(row.stopped for row in self.levels)
+        if stopped:
+            trained += f", {stopped:,} ended early"
+        if (self.failed or stopped) and self.budget_seconds is not None:
+            trained += ","
         if self.budget_seconds is not None:
             trained += f" in {duration_words(self.time.training)} of training"
             trained += f" (budget {duration_words(self.budget_seconds)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+import math
 
 import plotly.graph_objects as go
 
@@ -89,6 +90,12 @@ def cell_lines(cell: Cell | None) -> str:
         f"{index}: ({b.in1}, {escape(b.op1)}, {b.in2}, {escape(b.op2)})"
         for index, b in enumerate(cell)
     )
+
+
+def accuracy_bounds(measured: Iterable[float | None]) -> tuple[float, float]:
+    """Return where predicted accuracies are drawn: in [0, 1], if the measured ones are shares."""
+    shares = all(0 <= value <= 1 for value in measured if value is not None)
+    return (0.0, 1.0) if shares else (-math.inf, math.inf)
 
 
 def log_axis(values: Iterable[float]) -> str:

@@ -15,6 +15,7 @@ from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import view_study
 from optuna_popnas.study.words import level_name
 from optuna_popnas.visualization import palette
+from optuna_popnas.visualization.figure import accuracy_bounds
 from optuna_popnas.visualization.figure import cell_lines
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import log_ticks
@@ -145,13 +146,15 @@ def _add_expected(figure: go.Figure, info: ParetoFrontInfo) -> None:
     known = [(t, e) for t, e in zip(info.front, info.expected) if e is not None]
     if not known or not info.timed:
         return
-    means = [min(max(expected.mean, 0.0), 1.0) for _, expected in known]  # a model knows no bounds
+    measured = (trial.accuracy for _, trials in info.levels for trial in trials)
+    low, high = accuracy_bounds(measured)
+    means = [min(max(expected.mean, low), high) for _, expected in known]  # a model knows none
     figure.add_scatter(
         x=[trial.seconds for trial, _ in known],
         y=means,
         error_y={
-            "array": [min(e.deviation, 1.0 - mean) for mean, (_, e) in zip(means, known)],
-            "arrayminus": [min(e.deviation, mean) for mean, (_, e) in zip(means, known)],
+            "array": [min(e.deviation, high - mean) for mean, (_, e) in zip(means, known)],
+            "arrayminus": [min(e.deviation, mean - low) for mean, (_, e) in zip(means, known)],
             "color": palette.NEUTRAL,
             "thickness": 1,
             "width": 3,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import math
-from typing import Literal, NamedTuple, TYPE_CHECKING
+from typing import NamedTuple, TYPE_CHECKING
 
 import plotly.graph_objects as go
 
@@ -14,6 +14,7 @@ from optuna_popnas.study.view import StudyLike
 from optuna_popnas.study.view import StudyView
 from optuna_popnas.study.view import view_study
 from optuna_popnas.visualization import palette
+from optuna_popnas.visualization.figure import accuracy_bounds
 from optuna_popnas.visualization.figure import cell_lines
 from optuna_popnas.visualization.figure import empty_figure
 from optuna_popnas.visualization.figure import log_ticks
@@ -192,6 +193,7 @@ def _draw_predicted_front(info: PredictedFrontInfo) -> go.Figure:
             f"Predicted against measured, {info.part.lower()}",
             "This search predicts no training times (PNAS).",
         )
+    low, high = accuracy_bounds(accuracy for _, accuracy, _ in done)
     figure = new_figure(
         f"{info.part}: predicted and measured, {len(done)} of {len(info.cells)} trained",
         "each line leads from a cell's prediction to its measurement; short lines are good",
@@ -201,7 +203,7 @@ def _draw_predicted_front(info: PredictedFrontInfo) -> go.Figure:
     for planned, accuracy, seconds in done:
         if planned.seconds is not None and seconds is not None:
             xs += [planned.seconds, seconds, None]
-            ys += [planned.accuracy, accuracy, None]
+            ys += [_within(planned.accuracy, low, high), accuracy, None]
     figure.add_scatter(
         x=xs,
         y=ys,
@@ -217,9 +219,11 @@ def _draw_predicted_front(info: PredictedFrontInfo) -> go.Figure:
         _, symbol, words = palette.ROLES.get(role, (palette.VERMILION, "star", role))
         figure.add_scatter(
             x=[planned.seconds for planned in cells],
-            y=[planned.accuracy for planned in cells],
-            error_y=_bars(cells, "accuracy", most=1.0),
-            error_x=_bars(cells, "seconds"),
+            y=[_within(planned.accuracy, low, high) for planned in cells],
+            error_y=_bars(
+                [(planned.accuracy, planned.accuracy_std) for planned in cells], low, high
+            ),
+            error_x=_bars([(planned.seconds, planned.seconds_std) for planned in cells], 0.0),
             mode="markers" if many else "markers+text",
             name=f"predicted, {words}",
             marker={"color": palette.GREEN, "symbol": symbol, "size": 7},
@@ -256,16 +260,21 @@ def _by_role(cells: list[PlannedCell] | tuple[PlannedCell, ...]) -> dict[str, li
     return roles
 
 
+def _within(value: float | None, low: float, high: float) -> float | None:
+    """Return a prediction as it is drawn: a model knows no bounds."""
+    return None if value is None else min(max(value, low), high)
+
+
 def _bars(
-    cells: Sequence[PlannedCell], name: Literal["accuracy", "seconds"], most: float = math.inf
+    pairs: Sequence[tuple[float | None, float | None]], low: float, high: float = math.inf
 ) -> dict[str, object]:
-    """Return deviations as bars that stay where there are values."""
-    pairs = [(getattr(cell, name) or 0.0, getattr(cell, f"{name}_std") or 0.0) for cell in cells]
-    if not any(deviation for _, deviation in pairs):
+    """Return deviations of means as bars that stay within bounds."""
+    if all(deviation is None for _, deviation in pairs):
         return {"visible": False}
+    known = [(_within(mean, low, high) or 0.0, deviation or 0.0) for mean, deviation in pairs]
     return {
-        "array": [max(min(deviation, most - mean), 0.0) for mean, deviation in pairs],
-        "arrayminus": [max(min(deviation, mean), 0.0) for mean, deviation in pairs],
+        "array": [min(deviation, high - mean) for mean, deviation in known],
+        "arrayminus": [min(deviation, mean - low) for mean, deviation in known],
         "color": "rgba(0,158,115,0.3)",
         "thickness": 1,
         "width": 0,

@@ -95,7 +95,7 @@ def _draw_workers(info: tuple[WorkerInfo, ...]) -> go.Figure:
     busy = sum(worker.busy for worker in info) / len(info)
     figure = new_figure(
         f"Workers: {busy:.0%} of their time they had a cell to train",
-        "one row a worker; each bar is a training; waiting is for the end of a level and its plan",
+        "each bar is a training; waiting is for the end of a level and its plan",
         height=180 + 46 * len(info),
     )
     looks = {

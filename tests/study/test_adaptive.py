@@ -97,6 +97,7 @@ def test_early_ends_are_told(view: StudyView) -> None:
     assert ended.trained_seconds == 0.5
     summary = summarize(some)
     assert sum(row.stopped for row in summary.levels) == 1
+    assert " trained, 1 ended early, in " in summary.sentence  # it seemed to train a fifth
     texts = {finding.title: finding.text for finding in findings(some, summary)}
     assert "1 training was ended early" in texts["Where the time went"]
     assert "within one deviation" in texts["How sure the model was"]

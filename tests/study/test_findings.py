@@ -51,7 +51,7 @@ def test_whether_depth_paid_decides_the_advice(
     view = view._replace(trials=tuple(trials))
     found = {finding.title: finding.text for finding in findings(view, summarize(view))}
     said = found["Did deeper cells pay?"]
-    assert said.startswith(f"{verdict}: cells of 2 blocks raised ")
+    assert said.startswith(f"{verdict}: cells of 2 ")
     assert ("neither the best accuracy nor the hypervolume, for" in said) == (verdict == "No")
     assert advice in found["What to do next"]
 
@@ -69,3 +69,20 @@ def test_studies_at_the_edges(odd_studies: dict[str, optuna.Study]) -> None:
 
 def test_no_words_where_nothing_was_counted() -> None:
     assert equivalence_words([]) == ""
+
+
+def test_levels_that_brought_nothing_are_told_together(finished: optuna.Study) -> None:
+    """A search of five blocks said three times that the accuracy and the volume did not rise."""
+    view = view_study(finished)
+    trials = []
+    for trial in view.trials:
+        if trial.is_valid and trial.level >= 2:
+            trial = trial._replace(accuracy=0.01, values=(0.01, trial.seconds))
+        trials.append(trial)
+    view = view._replace(trials=tuple(trials))
+    found = {finding.title: finding.text for finding in findings(view, summarize(view))}
+    share = sum(gain.share or 0.0 for gain in depth_gains(view) if gain.level >= 2)
+    assert found["Did deeper cells pay?"].startswith(
+        "No: cells of 2 and 3 blocks raised neither the best accuracy nor the hypervolume, "
+        f"for {share:.0%} of the training. 0 of the "
+    )

@@ -163,7 +163,8 @@ def test_the_note_is_a_table_that_markdown_reads(finished: optuna.Study) -> None
     view = view_study(finished)
     summary = summarize(view)
     rows = [*summary.levels[:-1], summary.levels[-1]._replace(stopped=9)]
-    text = note_text(view, summary._replace(levels=tuple(rows)))
+    summary = summary._replace(levels=tuple(rows))
+    text = note_text(view, summary)
     assert text.startswith(f"**{summary.sentence}**")
     for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
         lines = block.strip().splitlines()

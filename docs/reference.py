@@ -8,8 +8,7 @@ from pathlib import Path
 
 import optuna_popnas
 from optuna_popnas.cli import COMMANDS
-from optuna_popnas.cli.flags import CommandParser
-from optuna_popnas.cli.schema import add_sections
+from optuna_popnas.cli import parser_of
 
 
 #: The rooms of the package that users call, with what each is for.
@@ -43,17 +42,7 @@ def commands() -> str:
         "What `--help-all` says of each command. [Command line](command_line.md) explains them.",
     ]
     for name, words in COMMANDS.items():
-        module = import_module(f"optuna_popnas.cli.{name}")
-        sections = getattr(module, "SECTIONS", ())
-        parser = CommandParser(
-            name,
-            module.run,
-            lambda parser, sections=sections: add_sections(parser, sections),
-            common=getattr(module, "COMMON", ()),
-            hidden=getattr(module, "HIDDEN", ()),
-            defaults=getattr(module, "DEFAULTS", None),
-        )
-        help_text = parser.help(everything=True)
+        help_text = parser_of(name).help(everything=True)
         lines += ["", f"## {name}", "", f"{words[0].upper()}{words[1:]}.", ""]
         lines += ["```text", help_text, "```"]
     return "\n".join(lines) + "\n"

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from importlib import import_module
 from inspect import signature
 import sys
+from typing import TYPE_CHECKING
 
 from optuna_popnas._version import __version__
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.errors import nearest
+
+
+if TYPE_CHECKING:
+    from optuna_popnas.cli.flags import CommandParser
 
 
 #: Command -> what it does. Only the module of the command that is called is loaded.
@@ -72,12 +77,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(name: str, words: Sequence[str]) -> int:
     if name not in COMMANDS:
         raise ConfigError(f"There is no command `{name}`. {nearest(name, COMMANDS)}")
+    parser = parser_of(name)
+    if {"-h", "--help", "--help-all"} & {*words}:
+        print(parser.help(everything="--help-all" in words))
+        raise SystemExit(0)
+    arguments, flags = parser.parse(words)
+    given = {"flags": flags, "words": words}
+    wanted = signature(parser.function).parameters
+    arguments |= {name: value for name, value in given.items() if name in wanted}
+    found = [arguments.pop(key, None) for key in parser.positional]
+    positional = [value for value in found if value is not None]  # else they have their defaults
+    return parser.function(*positional, **arguments)
+
+
+def parser_of(name: str) -> CommandParser:
+    """Return what reads the flags of a command."""
     from optuna_popnas.cli.flags import CommandParser
     from optuna_popnas.cli.schema import add_sections
 
     module = import_module(f"{__name__}.{name}")
     sections = getattr(module, "SECTIONS", ())
-    parser = CommandParser(
+    return CommandParser(
         name,
         module.run,
         lambda parser: add_sections(parser, sections),
@@ -85,17 +105,6 @@ def _run(name: str, words: Sequence[str]) -> int:
         hidden=getattr(module, "HIDDEN", ()),
         defaults=getattr(module, "DEFAULTS", None),
     )
-    if {"-h", "--help", "--help-all"} & {*words}:
-        print(parser.help(everything="--help-all" in words))
-        raise SystemExit(0)
-    arguments, flags = parser.parse(words)
-    given = {"flags": flags, "words": words}
-    wanted = signature(module.run).parameters
-    arguments |= {name: value for name, value in given.items() if name in wanted}
-    found = [arguments.pop(key, None) for key in parser.positional]
-    positional = [value for value in found if value is not None]  # else they have their defaults
-    code: int = module.run(*positional, **arguments)
-    return code
 
 
 def _sentence(error: Exception) -> str:

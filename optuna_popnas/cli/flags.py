@@ -93,6 +93,7 @@ class CommandParser:
         hidden: Collection[str] = (),
         defaults: Mapping[str, str] | None = None,
     ) -> None:
+        self.function = function
         self._docs = parse_from_object(function)
         self._parser = make_parser(f"optuna-popnas {name}")
         texts = {part.arg_name: part.description for part in self._docs.params}

@@ -13,14 +13,13 @@ from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.flags import plain_text
 from optuna_popnas.cli.flags import Values
+from optuna_popnas.cli.schema import ALL_SECTIONS
 from optuna_popnas.cli.schema import section_title
 from optuna_popnas.cli.schema import settings as known_settings
 from optuna_popnas.cli.shell import command
 
 
-SECTIONS = (
-    "study", "data", "space", "search", "network", "training", "machine", "lstm", "catboost"
-)  # fmt: skip
+SECTIONS = ALL_SECTIONS
 COMMON = ("study.name", "data.source", "space.max_blocks", "training.epochs")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from json import dumps
 from pathlib import Path
 import sys
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,20 +22,16 @@ from optuna_popnas.cli.outlook import outlook
 from optuna_popnas.cli.outlook import search_config
 from optuna_popnas.cli.outlook import training_hours
 from optuna_popnas.cli.outlook import worker_count
+from optuna_popnas.cli.schema import ALL_SECTIONS
 from optuna_popnas.cli.storages import DEFAULT_STORAGE
 from optuna_popnas.cli.storages import load_study
 from optuna_popnas.space import Cell
 from optuna_popnas.study.words import duration_words
 
 
-if TYPE_CHECKING:
-    pass
-
 Floats = npt.NDArray[np.float64]
 
-SECTIONS = (
-    "study", "data", "space", "search", "network", "training", "machine", "lstm", "catboost"
-)  # fmt: skip
+SECTIONS = ALL_SECTIONS
 COMMON = (
     "study.storage", "study.name", "study.workers", "data.source", "data.image_size",
     "space.operators", "space.max_blocks", "search.max_children",

@@ -139,6 +139,7 @@ _SECTIONS: dict[str, tuple[str, Sequence[str]]] = {
     ),
     "catboost": ("The thesis' time predictor", ("predictors:CatBoostTimePredictor",)),
 }
+ALL_SECTIONS = tuple(_SECTIONS)
 # Objects that no text stands for, and what is known from elsewhere.
 _NO_SETTINGS = {
     "data": {"source", "seed", "test"},

@@ -24,6 +24,7 @@ from optuna_popnas.cli.presence import AtWork
 from optuna_popnas.cli.presence import only_keeper
 from optuna_popnas.cli.progress import only_watch
 from optuna_popnas.cli.progress import watch
+from optuna_popnas.cli.schema import ALL_SECTIONS
 from optuna_popnas.cli.shell import command
 from optuna_popnas.cli.shell import study_words
 from optuna_popnas.cli.storages import LOOK
@@ -54,9 +55,7 @@ if TYPE_CHECKING:
 
     from optuna_popnas.objective.ray_workers import Room
 
-SECTIONS = (
-    "study", "data", "space", "search", "network", "training", "machine", "lstm", "catboost"
-)  # fmt: skip
+SECTIONS = ALL_SECTIONS
 COMMON = (
     "study.storage", "study.name", "study.workers", "data.source", "data.image_size",
     "space.operators", "space.max_blocks", "training.epochs",

@@ -7,8 +7,8 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
+from optuna_popnas.study.levels import level_words
 from optuna_popnas.study.words import cell_words
-from optuna_popnas.study.words import level_name
 
 
 if TYPE_CHECKING:
@@ -96,24 +96,7 @@ def front_table(
 
 def level_table(summary: SearchSummary) -> str:
     """Return one line a level."""
-    rows = []
-    for row in summary.levels:
-        rhos = [
-            "" if quality is None or quality.rho is None else f"{quality.rho:.2f}"
-            for quality in (row.accuracy_quality, row.seconds_quality)
-        ]
-        rows.append(
-            (
-                level_name(row.level),
-                "" if row.candidates is None else f"{row.candidates:,}",
-                f"{row.trained} of {row.planned}" if row.planned else str(row.trained),
-                str(row.stopped or ""),
-                "" if row.best_accuracy is None else f"{row.best_accuracy:.4f}",
-                "" if row.seconds is None else f"{row.seconds[0]:.3g} - {row.seconds[1]:.3g}",
-                *rhos,
-                row.message or "",
-            )
-        )
+    rows = [tuple(level_words(row).values()) for row in summary.levels]
     head = (
         "level",
         "candidates",

@@ -12,6 +12,8 @@ from optuna_popnas.study.quality import level_quality
 from optuna_popnas.study.records import TrialRecord
 from optuna_popnas.study.view import level_of
 from optuna_popnas.study.view import StudyView
+from optuna_popnas.study.words import digits
+from optuna_popnas.study.words import level_name
 
 
 class LevelSummary(NamedTuple):
@@ -63,6 +65,23 @@ class LevelSummary(NamedTuple):
         for name in ("accuracy_quality", "seconds_quality"):
             data[name] = None if data[name] is None else data[name]._asdict()
         return {**data, "seconds": None if self.seconds is None else list(self.seconds)}
+
+
+def level_words(row: LevelSummary) -> dict[str, str]:
+    """Return what tables say of a level, by the heads of their columns."""
+    qualities = (row.accuracy_quality, row.seconds_quality)
+    rhos = [digits(None if quality is None else quality.rho, ".2f") for quality in qualities]
+    return {
+        "level": level_name(row.level),
+        "candidates": digits(row.candidates, ","),
+        "trained": f"{row.trained} of {row.planned}" if row.planned else str(row.trained),
+        "ended early": str(row.stopped or ""),
+        "best accuracy": digits(row.best_accuracy, ".4f"),
+        "seconds": " - ".join(digits(value, ".3g") for value in row.seconds or ()),
+        "accuracy rho": rhos[0],
+        "time rho": rhos[1],
+        "": row.message or "",
+    }
 
 
 def summarize_levels(view: StudyView) -> tuple[LevelSummary, ...]:

@@ -1,4 +1,4 @@
-"""Time spans, levels and cells in plain words."""
+"""Numbers, time spans, levels and cells in plain words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ def level_name(level: int | None) -> str:
     if level is None:
         return "unknown size"
     return {0: "empty cell", 1: "1 block"}.get(level, f"{level} blocks")
+
+
+def digits(value: float | None, form: str) -> str:
+    """Return a number in this form, nothing for None."""
+    return "" if value is None else format(value, form)
 
 
 def duration_words(seconds: float) -> str:

@@ -8,13 +8,13 @@ import warnings
 
 import optuna
 
+from optuna_popnas.study.levels import level_words
 from optuna_popnas.study.summary import SearchSummary
 from optuna_popnas.study.summary import summarize
 from optuna_popnas.study.view import StudyView
 from optuna_popnas.study.view import view_study
 from optuna_popnas.study.words import cell_words
 from optuna_popnas.study.words import duration_words
-from optuna_popnas.study.words import level_name
 
 
 if TYPE_CHECKING:
@@ -122,22 +122,10 @@ def note_text(view: StudyView, summary: SearchSummary) -> str:
             "",
         ]
     if summary.levels:
-        lines += [
-            "| level | candidates | trained | ended early | best accuracy | accuracy rho "
-            "| time rho |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        for row in summary.levels:
-            rhos = [
-                "" if quality is None or quality.rho is None else f"{quality.rho:.2f}"
-                for quality in (row.accuracy_quality, row.seconds_quality)
-            ]
-            best = "" if row.best_accuracy is None else f"{row.best_accuracy:.4f}"
-            count = "" if row.candidates is None else f"{row.candidates:,}"
-            lines.append(
-                f"| {level_name(row.level)} | {count} | {row.trained} of {row.planned} "
-                f"| {row.stopped or ''} | {best} | {rhos[0]} | {rhos[1]} |"
-            )
+        rows = [level_words(row) for row in summary.levels]
+        columns = [name for name in rows[0] if name not in ("seconds", "")]
+        lines += [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+        lines += [f"| {' | '.join(row[name] for name in columns)} |" for row in rows]
         lines.append("")
     if summary.front:
         lines += ["| trial | accuracy | seconds | cell |", "|---|---|---|---|"]

@@ -8,11 +8,9 @@ import re
 import pytest
 
 from optuna_popnas.cli import main
-from optuna_popnas.cli import search
+from optuna_popnas.cli import parser_of
 from optuna_popnas.cli.appendix_b import NO_SETTINGS
 from optuna_popnas.cli.appendix_b import SETTINGS
-from optuna_popnas.cli.flags import CommandParser
-from optuna_popnas.cli.schema import add_sections
 from optuna_popnas.cli.schema import settings
 
 
@@ -33,17 +31,13 @@ SAME = [
 ]  # fmt: skip
 
 
-def parser() -> CommandParser:
-    return CommandParser("search", search.run, lambda inner: add_sections(inner, search.SECTIONS))
-
-
 def test_every_name_is_known_and_no_other() -> None:
     assert {*SETTINGS, *NO_SETTINGS, *SAME} == {*NAMES}
     assert len(SETTINGS) + len(NO_SETTINGS) + len(SAME) == len(NAMES)
     table = PAGE.read_text().split("| appendix B | here |")[1].split("output folder")[0]
     left = [row.split("|")[1] for row in table.splitlines() if row.count("|") == 3]
     assert {*NAMES} <= {*re.findall(r"\w+", " ".join(left))}
-    flags = parser().flags
+    flags = parser_of("search").flags
     assert all(f"--{name}" in flags for name in SAME)
 
 
@@ -56,7 +50,7 @@ def test_names_lead_to_ours(name: str, tmp_path: Path, capsys: pytest.CaptureFix
         message = capsys.readouterr().err
         found = re.search(rf"The thesis' `{name}` is `(--[\w.-]+)` here", message)
         assert found is not None, message
-        assert parser().flags[found[1]].dest == f"{section}.{ours}"
+        assert parser_of("search").flags[found[1]].dest == f"{section}.{ours}"
     file = tmp_path / "search.toml"
     for text in (f"{name} = 1\n", f"[machine]\n{name} = 1\n"):
         file.write_text(text)
@@ -90,5 +84,5 @@ def test_the_join_of_popnas_v1_is_asked_for_as_it_is_typed(
     assert main(["search", "--mode", "popnas-v1", "--lookbacks", "1"]) == 2
     advice = re.search(r"or add (--\S+) (\w+)\.", capsys.readouterr().err)
     assert advice is not None
-    _, given = parser().parse([advice[1], advice[2]])
+    _, given = parser_of("search").parse([advice[1], advice[2]])
     assert given == {"network": {"join": "concat"}}

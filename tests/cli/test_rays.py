@@ -8,9 +8,7 @@ import optuna
 import pytest
 
 from optuna_popnas.cli import main
-from optuna_popnas.cli import search
-from optuna_popnas.cli.flags import CommandParser
-from optuna_popnas.cli.schema import add_sections
+from optuna_popnas.cli import parser_of
 
 
 SMALL = ("--operators", "identity", "--max-blocks", "1", "--epochs", "1", "--filters", "2")
@@ -40,14 +38,12 @@ def test_without_ray_nothing_is_stored(
     "words", [["x.toml", "--ray"], ["--ray", "x.toml"], ["--ray", "--workers", "2", "x.toml"]]
 )
 def test_ray_needs_no_address(words: list[str]) -> None:
-    own, _ = CommandParser("search", search.run, lambda p: add_sections(p, search.SECTIONS)).parse(
-        words
-    )
+    own, _ = parser_of("search").parse(words)
     assert own["ray"] == "any" and own["source"] == "x.toml"
 
 
 def test_an_address_after_ray() -> None:
-    parser = CommandParser("search", search.run, lambda p: add_sections(p, search.SECTIONS))
+    parser = parser_of("search")
     for address in ("auto", "local", "10.0.0.1:6379", "ray://head:10001"):
         assert parser.parse(["x.toml", "--ray", address])[0]["ray"] == address
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 import re
 from typing import Any
@@ -14,8 +13,7 @@ import pytest
 
 import optuna_popnas as popnas
 from optuna_popnas.cli import COMMANDS
-from optuna_popnas.cli.flags import CommandParser
-from optuna_popnas.cli.schema import add_sections
+from optuna_popnas.cli import parser_of
 from optuna_popnas.space import operators
 from tests.release.snippets import commands
 from tests.release.snippets import PAGES
@@ -102,16 +100,8 @@ def test_the_code_of_a_page_runs(
 def test_commands_and_flags_exist(page: str) -> None:
     for name, *words in commands(page):
         assert name in COMMANDS, words
-        module = import_module(f"optuna_popnas.cli.{name}")
-        sections = getattr(module, "SECTIONS", ())
-        parser = CommandParser(
-            name,
-            module.run,
-            lambda parser, sections=sections: add_sections(parser, sections),
-            hidden=getattr(module, "HIDDEN", ()),
-        )
         if "--help" not in words and "--help-all" not in words:
-            parser.parse([word for word in words if word != "..."])
+            parser_of(name).parse([word for word in words if word != "..."])
 
 
 @pytest.mark.parametrize("page", PAGES)

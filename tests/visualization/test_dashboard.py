@@ -171,3 +171,12 @@ def test_the_note_is_a_table_that_markdown_reads(finished: optuna.Study) -> None
         assert len({line.count("|") for line in lines}) == 1
         assert set(lines[1]) == {"|", "-"}
     assert re.search(r"^\| 3 blocks \|.*\| 9 \|", text, re.MULTILINE)
+
+
+def test_the_note_of_a_search_without_plans_counts_none() -> None:
+    """It said that "12 of 0" cells of a level were trained."""
+    random = optuna.samplers.RandomSampler(seed=0)
+    view = view_study(run_study(sampler=random, n_trials=12))
+    text = note_text(view, summarize(view))
+    assert "| level |" in text and " of 0" not in text
+    assert sum(int(count) for count in re.findall(r"^\| \d blocks? \| *\| (\d+) ", text, re.M)) > 5

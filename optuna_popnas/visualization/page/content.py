@@ -12,12 +12,12 @@ from optuna_popnas.study.records import TrialRecord
 from optuna_popnas.study.summary import SearchSummary
 from optuna_popnas.study.view import level_of
 from optuna_popnas.study.view import StudyView
+from optuna_popnas.study.words import digits
 from optuna_popnas.study.words import level_name
 from optuna_popnas.visualization.drawing.cell_drawing import draw_cell
 from optuna_popnas.visualization.drawing.network_drawing import draw_network
 from optuna_popnas.visualization.page.figures import FigureSheet
 from optuna_popnas.visualization.page.figures import PageFigure
-from optuna_popnas.visualization.page.tables import digits
 from optuna_popnas.visualization.page.tables import section
 
 

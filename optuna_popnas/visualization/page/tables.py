@@ -11,6 +11,7 @@ from optuna_popnas.study.levels import LevelSummary
 from optuna_popnas.study.records import TrialRecord
 from optuna_popnas.study.summary import SearchSummary
 from optuna_popnas.study.view import StudyView
+from optuna_popnas.study.words import digits
 from optuna_popnas.study.words import duration_words
 from optuna_popnas.study.words import level_name
 
@@ -219,11 +220,6 @@ def _trust(levels: Sequence[LevelSummary]) -> Table:
 def _rho_words(rho: float) -> str:
     scale = ((0.8, "very good"), (0.6, "good"), (0.4, "fair"), (0.2, "weak"))
     return next((word for limit, word in scale if rho >= limit), "no better than chance")
-
-
-def digits(value: float | None, form: str) -> str:
-    """Return a number in this form, nothing for None."""
-    return "" if value is None else format(value, form)
 
 
 def _number(value: object) -> str:

@@ -41,7 +41,8 @@ from bench.base import Evaluation  # noqa: E402
 from bench.base import Floats  # noqa: E402
 from bench.base import Front  # noqa: E402
 from bench.base import make_front  # noqa: E402
-from bench.catalogue import corpus_rows  # noqa: E402
+from bench.catalogue import corpus_sample  # noqa: E402
+from bench.catalogue import FITTED  # noqa: E402
 import numpy as np  # noqa: E402
 import optuna  # noqa: E402
 import peers  # noqa: E402
@@ -85,8 +86,8 @@ class RealBench(Bench):
         self.curve_epochs = tuple(epoch for epoch in tasks.CURVE if epoch <= self.epochs)
         self.budget = bench.load(task).budget / 2
         self.fresh = folder / f"real-{task}.csv"
-        found = corpus_rows(task)
-        self._unit = float(np.median([row.seconds / row.relative for row in found]))
+        # Of the same rows for ever, so that searches go on alike while the corpus grows.
+        _, self._unit = corpus_sample(task, slice(FITTED[task]))
         self._cifar10 = cifar10
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 import sys
-from typing import Any
+from typing import Any, TYPE_CHECKING, TypeVar
 
 from optuna_popnas.cli.appendix_b import setting_hint
 from optuna_popnas.cli.errors import ConfigError
@@ -24,6 +24,16 @@ from optuna_popnas.search import MODES
 from optuna_popnas.search import SearchConfig
 from optuna_popnas.search import unused_settings
 from optuna_popnas.space import SearchSpace
+
+
+if TYPE_CHECKING:
+    from optuna_popnas.sampler import POPNASSampler
+    from optuna_popnas.sampler.predictor_choice import PredictorSpec
+    from optuna_popnas.search.models import CostFunction
+    from optuna_popnas.space import Cell
+    from optuna_popnas.space import CellBatch
+
+_T = TypeVar("_T")
 
 
 class SearchSettings:
@@ -57,7 +67,7 @@ class SearchSettings:
         """Return the values of a section that were given."""
         return dict(self.values[section])
 
-    def build(self, section: str, target: Callable[..., Any]) -> Any:
+    def build(self, section: str, target: Callable[..., _T]) -> _T:
         """Call ``target`` with the values of a section.
 
         Raises:
@@ -71,8 +81,7 @@ class SearchSettings:
     @property
     def study(self) -> StudySettings:
         """The ``[study]`` section."""
-        settings: StudySettings = self.build("study", StudySettings)
-        return settings
+        return self.build("study", StudySettings)
 
     @property
     def storage(self) -> str:
@@ -82,7 +91,7 @@ class SearchSettings:
     @property
     def study_name(self) -> str:
         """The study's name; that of the data if none was given."""
-        return self.study.name or Path(str(self.data_source)).stem or "popnas"
+        return self.study.name or Path(self.data_source).stem or "popnas"
 
     @property
     def mode(self) -> str:
@@ -90,9 +99,9 @@ class SearchSettings:
         return str(self.values["search"].get("mode", known_settings()["search"]["mode"].default))
 
     @property
-    def data_source(self) -> Any:
+    def data_source(self) -> str:
         """Name or path of the data."""
-        return self.values["data"].get("source", "digits")
+        return str(self.values["data"].get("source", "digits"))
 
     def check(self) -> None:
         """Raise ConfigError if any section cannot be built; nothing heavy is loaded."""
@@ -107,7 +116,12 @@ class SearchSettings:
         self.build("machine", MachineConfig)
         self.make_sampler()
 
-    def make_sampler(self, *, time_probe: Any = None, cost: Any = None) -> Any:
+    def make_sampler(
+        self,
+        *,
+        time_probe: Callable[[Cell], float] | None = None,
+        cost: CostFunction | None = None,
+    ) -> POPNASSampler:
         """Return the sampler.
 
         Raises:
@@ -169,7 +183,9 @@ class SearchSettings:
                 f"but got {join!r}. Set it in the section, or add --network.join concat."
             )
 
-    def _predictor(self, name: str | None, known: Mapping[str, str], tuned: str) -> Any:
+    def _predictor(
+        self, name: str | None, known: Mapping[str, str], tuned: str
+    ) -> PredictorSpec | None:
         """Return None for the default, or what makes the predictor that was asked for."""
         values = self.table(tuned)
         if name is None and not values:
@@ -185,7 +201,7 @@ class SearchSettings:
 
         from optuna_popnas import predictors
 
-        cls = getattr(predictors, known[name or tuned])
+        cls: Callable[..., Any] = getattr(predictors, known[name or tuned])
         sizes = {key: values.pop(key) for key in LSTM_SIZES if key in values}
         if sizes and tuned == "lstm":
             from optuna_popnas.predictors.lstm_network import LSTMConfig
@@ -226,7 +242,7 @@ def planned_limits(search: Mapping[str, Any]) -> dict[str, Any]:
     return {"limits": {k: v for k, v in search["limits"].items() if k in known}}
 
 
-def _no_cost(cells: Any) -> dict[str, Any]:
+def _no_cost(cells: CellBatch) -> dict[str, Any]:
     """Stand in for the cost function while settings are checked without data."""
     raise AssertionError("never called")
 

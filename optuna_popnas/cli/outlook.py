@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from optuna_popnas.cli.config import SearchSettings
 from optuna_popnas.cli.launch import default_workers
 from optuna_popnas.cli.launch import visible_gpus
 from optuna_popnas.cli.schema import settings as known_settings
+from optuna_popnas.search.models import CostFunction
 from optuna_popnas.space import Cell
 from optuna_popnas.space import CellBatch
 from optuna_popnas.space import SearchSpace
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from optuna_popnas.training import ImageData
 
 Floats = npt.NDArray[np.float64]
+Costs = Mapping[str, npt.NDArray[Any]]
 
 _MOST_COUNTED = 400_000  # encodings up to which a level is counted one by one
 _MOST_COSTED = 20_000  # cells of a level whose costs are computed
@@ -116,7 +119,7 @@ def search_config(settings: SearchSettings) -> SearchConfig:
 def outlook(
     settings: SearchSettings,
     space: SearchSpace,
-    cost: Any,
+    cost: CostFunction,
     measured: list[tuple[Cell, float]],
 ) -> list[LevelOutlook]:
     """Return what each level would be like; parents are drawn at random, not predicted."""
@@ -171,7 +174,9 @@ def outlook(
 class _TimeModel:
     """Seconds as a sum of a constant and non-negative shares of parameters and FLOPs."""
 
-    def __init__(self, cost: Any, space: SearchSpace, measured: list[tuple[Cell, float]]) -> None:
+    def __init__(
+        self, cost: CostFunction, space: SearchSpace, measured: list[tuple[Cell, float]]
+    ) -> None:
         self._weights: Floats | None = None
         if not measured:
             return
@@ -183,21 +188,21 @@ class _TimeModel:
         weights, _ = nnls(design / seconds[:, None], np.ones(len(seconds)))  # relative errors
         self._weights = weights
 
-    def predict(self, costs: Any) -> Floats | None:
+    def predict(self, costs: Costs) -> Floats | None:
         if self._weights is None:
             return None
         seconds: Floats = self._design(costs) @ self._weights
         return seconds
 
     @staticmethod
-    def _design(costs: Any) -> Floats:
+    def _design(costs: Costs) -> Floats:
         flops = np.asarray(costs["flops"], dtype=np.float64)
         parameters = np.asarray(costs["parameters"], dtype=np.float64)
         return np.stack([np.ones(len(flops)), parameters, flops], axis=1)
 
 
 def _inside(
-    limits: dict[str, float], time_limit: float | None, costs: Any, seconds: Floats | None
+    limits: dict[str, float], time_limit: float | None, costs: Costs, seconds: Floats | None
 ) -> npt.NDArray[np.bool_] | None:
     if not limits and (time_limit is None or seconds is None):
         return None

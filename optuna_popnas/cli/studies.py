@@ -112,11 +112,11 @@ def full_settings(settings: SearchSettings) -> dict[str, Any]:
     return plain
 
 
-def _trained(training: TrainingConfig, source: Any) -> dict[str, Any]:
+def _trained(training: TrainingConfig, source: str) -> dict[str, Any]:
     """Return settings of trainings as they are with data of this name."""
     from optuna_popnas.training.data.named import may_be_mirrored
 
-    return training.for_data(may_be_mirrored(Path(str(source)).stem)).to_dict()
+    return training.for_data(may_be_mirrored(Path(source).stem)).to_dict()
 
 
 def check_same(study: optuna.Study, ours: dict[str, Any], directions: Sequence[str]) -> None:

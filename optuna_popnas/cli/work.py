@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from optuna_popnas.networks import NetworkConfig
     from optuna_popnas.objective import TrainingObjective
     from optuna_popnas.sampler import POPNASSampler
+    from optuna_popnas.search.models import CostFunction
     from optuna_popnas.space import CellBatch
     from optuna_popnas.training import ImageData
 
@@ -94,10 +95,9 @@ def make_sampler(
     Raises:
         ConfigError: A setting is out of range.
     """
-    sampler: POPNASSampler = settings.make_sampler(
+    return settings.make_sampler(
         time_probe=objective.probe, cost=cost_function(objective.network, data)
     )
-    return sampler
 
 
 def _quiet_ends(record: logging.LogRecord) -> bool:
@@ -161,9 +161,7 @@ def make_objective(settings: SearchSettings, data: ImageData) -> TrainingObjecti
         raise ConfigError(str(error)) from error
 
 
-def cost_function(
-    network: NetworkConfig, data: ImageData
-) -> Callable[[CellBatch], Mapping[str, Any]]:
+def cost_function(network: NetworkConfig, data: ImageData) -> CostFunction:
     """Return what computes the parameters and FLOPs of many cells."""
     from optuna_popnas.networks import cell_costs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from optuna_popnas.sampler.planner import CostFunction
+from optuna_popnas.search.models import CostFunction
 from optuna_popnas.space import SearchSpace
 
 

@@ -34,13 +34,12 @@ from optuna_popnas.search import Predictors
 from optuna_popnas.search import Probe
 from optuna_popnas.search import Running
 from optuna_popnas.search import SearchConfig
+from optuna_popnas.search.models import CostFunction
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
-
-CostFunction = Callable[..., Any]
 
 # Streams of random numbers of one planning step; further objectives come after them.
 _CHOICES, _ACCURACY, _SECONDS, _OTHERS = range(4)

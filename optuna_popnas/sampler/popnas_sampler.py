@@ -25,11 +25,11 @@ from optuna_popnas.sampler.facts import value_problem
 from optuna_popnas.sampler.parameters import BLOCKS
 from optuna_popnas.sampler.parameters import cell_distributions
 from optuna_popnas.sampler.patience import make_patient
-from optuna_popnas.sampler.planner import CostFunction
 from optuna_popnas.sampler.planner import Planner
 from optuna_popnas.sampler.predictor_choice import PredictorSpec
 from optuna_popnas.sampler.warm_start import known_cells
 from optuna_popnas.search import SearchConfig
+from optuna_popnas.search.models import CostFunction
 from optuna_popnas.space import Cell
 from optuna_popnas.space import SearchSpace
 

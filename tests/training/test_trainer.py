@@ -13,6 +13,7 @@ import torch
 from optuna_popnas.networks import build_network
 from optuna_popnas.networks import NetworkConfig
 from optuna_popnas.space import Cell
+from optuna_popnas.training.config import MachineConfig
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
@@ -240,10 +241,10 @@ def test_can_be_stopped_after_an_epoch(digits: ImageData) -> None:
     [{}, {"cuda_graphs": True}, {"precision": "float32"}, {"precision": "float16"}, {"seeds": 3}],
 )
 def test_on_a_gpu(digits: ImageData, settings: dict[str, Any]) -> None:
-    config = TrainingConfig(epochs=6, batch_norm="epoch", **settings)
+    config, machine = configs(**{"epochs": 6, "batch_norm": "epoch", **settings})
     network = NetworkConfig(motifs=2, normal_cells=1, filters=8)
     whole = load_dataset("digits")
-    result = train_cell(CELL, whole, network, config, device="cuda")
+    result = train_cell(CELL, whole, network, config, machine=machine, device="cuda")
     assert result.accuracy > 0.8
     assert result.time_parts["clock"] == "synchronised wall seconds"
     assert result.peak_memory_bytes > 0
@@ -256,7 +257,8 @@ def test_graphs_compute_what_single_launches_do(digits: ImageData) -> None:
             CELL,
             digits,
             NETWORK,
-            TrainingConfig(epochs=2, precision="float32", cuda_graphs=graphs),
+            TrainingConfig(epochs=2),
+            machine=MachineConfig(precision="float32", cuda_graphs=graphs),
             device="cuda",
         ).train_loss
         for graphs in (False, True)

@@ -27,6 +27,8 @@ def run(*, study: str | None = None, storage: str | None = None, yes: bool = Fal
     """
     import optuna
 
+    from optuna_popnas.sampler import optuna_internals as internals
+
     url = storage_url(storage)
     found = load_study(url, study)
     summary = patiently(lambda: summarize(found), url, LOOK)
@@ -38,7 +40,7 @@ def run(*, study: str | None = None, storage: str | None = None, yes: bool = Fal
         if input(f"Delete {what}? [y/N] ").strip().lower() not in ("y", "yes"):
             print("Nothing was deleted.")
             return 1
-    store = found._storage
+    store = internals.storage_of(found)
     patiently(lambda: optuna.delete_study(study_name=found.study_name, storage=store), url, LOOK)
     print(f"Deleted: {what}, with {summary.complete} trained cells.")
     return 0

@@ -46,9 +46,10 @@ def work(study: optuna.Study, settings: SearchSettings) -> int:
 
     from optuna_popnas.objective.agreement import check_data
     from optuna_popnas.sampler import optimize_steadily
+    from optuna_popnas.sampler.optuna_internals import FAILURE_LOGGERS
     from optuna_popnas.training.data.source import DataWarning
 
-    for name in ("optuna.study._optimize", "optuna.study.study"):
+    for name in FAILURE_LOGGERS:
         logging.getLogger(name).addFilter(_quiet_ends)
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # who started the workers was told
     warnings.simplefilter("ignore", DataWarning)  # likewise

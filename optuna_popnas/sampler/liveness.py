@@ -205,7 +205,7 @@ class Beats:
                     break
                 due = [(key, *held) for key, held in self._held.items() if held[2] <= now]
             for trial_id, study, count, _ in due:
-                studies[id(study._storage)] = study
+                studies[id(internals.storage_of(study))] = study
                 self._beat(study, trial_id, count + 1)
         for study in studies.values():
             internals.close_session(study)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TYPE_CHECKING
 import warnings
 
 import optuna
@@ -25,9 +25,14 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 
+if TYPE_CHECKING:
+    from optuna.artifacts._protocol import ArtifactStore as ArtifactStore
+
 #: System attributes that Optuna writes.
 FIXED_PARAMS = "fixed_params"
 RETRY_OF = "failed_trial"
+#: Who says that a trial failed.
+FAILURE_LOGGERS = ("optuna.study._optimize", "optuna.study.study")
 
 
 def journal_path(backend: JournalFileBackend) -> str:

@@ -16,7 +16,7 @@ from optuna_popnas.visualization.drawing.cell_drawing import draw_cell
 
 
 if TYPE_CHECKING:
-    from optuna.artifacts._protocol import ArtifactStore
+    from optuna_popnas.sampler.optuna_internals import ArtifactStore
 
 Values = TypeVar("Values")
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from pathlib import Path
+import re
+import sys
 
 import optuna
+from optuna.artifacts._protocol import ArtifactStore
 from optuna.storages import InMemoryStorage
 from optuna.storages import RDBStorage
 from optuna.storages._heartbeat import BaseHeartbeat
@@ -13,6 +18,28 @@ from optuna.storages._rdb import storage as rdb
 import pytest
 
 from optuna_popnas.sampler import optuna_internals as internals
+
+
+def private_parts(file: Path) -> set[str]:
+    """Return the private attributes of others, and the private modules, that a file touches."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr):
+            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+                found.add(node.attr)
+        if isinstance(node, ast.ImportFrom) and re.match(r"optuna\..*\b_", node.module or ""):
+            found.add(str(node.module))
+    return found
+
+
+def test_nobody_else_touches_a_private_part() -> None:
+    own = private_parts(Path(internals.__file__))
+    assert {"_storage", "_study_id", "_stop_flag", "optuna.storages._heartbeat"} <= own
+    root = Path(internals.__file__).parents[1]
+    for file in root.rglob("*.py"):
+        if file != Path(internals.__file__):
+            modules = {name for name in private_parts(file) if name.startswith("optuna.")}
+            assert not modules | (private_parts(file) & own), file
 
 
 def test_every_private_part_is_there() -> None:
@@ -30,6 +57,15 @@ def test_every_private_part_is_there() -> None:
         fixed = optuna.samplers.PartialFixedSampler({"x": 1}, study.sampler)
     assert (fixed._fixed_params, fixed._base_sampler) == ({"x": 1}, study.sampler)
     assert issubclass(RDBStorage, BaseHeartbeat)
+    assert all(name in sys.modules for name in internals.FAILURE_LOGGERS)
+    assert ArtifactStore.__doc__
+
+
+def test_a_journal_has_a_path_and_a_lock(tmp_path: Path) -> None:
+    backend = internals.JournalFileBackend(f"{tmp_path}/log")
+    assert internals.journal_path(backend) == f"{tmp_path}/log"
+    with internals.journal_lock(backend):
+        assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_several_attributes_can_be_written_at_once() -> None:

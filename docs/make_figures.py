@@ -22,6 +22,7 @@ import tempfile
 import time
 from urllib.request import urlopen
 
+import notebook
 import numpy as np
 import optuna
 from PIL import Image
@@ -250,6 +251,7 @@ def main() -> None:
         )
         fill("budget_table", budget_table())
         fill("profile", shown(["profile", str(EXAMPLES / "digits.toml")], work))
+        notebook.refresh(EXAMPLES / "tour.ipynb", work)
         (work / "started").mkdir()  # with a database of its own
         started(work / "started")
         pictures(study, networks, storage, artifacts, work)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from json import dumps
 from json import loads
 from pathlib import Path
+import sys
 from typing import Any, TYPE_CHECKING
+import warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +31,7 @@ def run(
     /,
     *,
     output: str | None = None,
-    formats: tuple[str, ...] = ("safetensors", "pt2", "onnx"),
+    formats: tuple[str, ...] | None = None,
     name: str = "model",
     check: bool = True,
     json: bool = False,
@@ -43,7 +45,7 @@ def run(
     Args:
         model: The folder that retrain wrote.
         output: Where the files go; the model's folder if left out.
-        formats: What to write.
+        formats: What to write: safetensors,pt2,onnx if left out.
         name: Name of the files.
         check: Compare with PyTorch on images of the data set, not on random ones.
         json: Print the files as JSON.
@@ -61,7 +63,9 @@ def run(
     if check:
         images = load_data(data_settings(folder, trained, flags))
     try:
-        written = export(trained, output or folder, images=images, formats=formats, name=name)
+        with warnings.catch_warnings(record=True) as notes:
+            written = export(trained, output or folder, images=images, formats=formats, name=name)
+        print(*(f"{note.message}\n" for note in notes), sep="", end="", file=sys.stderr)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     if json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import copy
+from importlib.util import find_spec
 import io
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ FORMATS = ("safetensors", "pt2", "onnx")
 TOLERANCE = 1e-4
 
 _CHECKED = 256
+_ONNX = "Install what ONNX takes with `pip install onnx onnxruntime onnxscript`."
 
 
 class Export(NamedTuple):
@@ -51,7 +53,7 @@ def export(
     folder: str | Path,
     *,
     images: ImageData | npt.NDArray[Any] | None = None,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] | None = None,
     name: str = "model",
 ) -> Export:
     """Write a model in formats that load without this library.
@@ -68,16 +70,19 @@ def export(
             ``README.md``, a card for people (``<name>.md`` where another one is there).
         images: Real images to check with: a data set, of which test images are taken first, or
             an array ``(n, C, H, W)``. The model's own samples if left out.
-        formats: Some of ``"safetensors"``, ``"pt2"``, ``"onnx"``.
+        formats: Some of ``"safetensors"``, ``"pt2"``, ``"onnx"``. If left out, all; without the
+            packages for ONNX all but that, and a warning.
         name: Name of the files without their endings.
 
     Raises:
         ValueError: A format is unknown, there are no images to check with, or they are not such
             as the network takes.
         RuntimeError: A file's logits differ from PyTorch's; the file is not kept.
-        ImportError: The packages for ONNX are missing.
+        ImportError: The packages for ONNX, which is among the formats, are missing.
         OSError: A file cannot be written; those that were there are kept.
     """
+    if formats is None:
+        formats = _possible()
     unknown = [value for value in formats if value not in FORMATS]
     if unknown or isinstance(formats, str):
         got = formats if isinstance(formats, str) else unknown[0]
@@ -112,6 +117,24 @@ def export(
     with replacing(files["readme"], "Model card") as part:
         part.write_text(card_text(model.card(), files), encoding="utf-8")
     return Export(files, len(probe), difference)
+
+
+def _possible() -> tuple[str, ...]:
+    """Return the formats that this installation can write."""
+    missing = _missing()
+    if missing is None:
+        return FORMATS
+    warnings.warn(
+        f"No ONNX file is written: it needs the package {missing!r}. {_ONNX}", stacklevel=3
+    )
+    return tuple(form for form in FORMATS if form != "onnx")
+
+
+def _missing() -> str | None:
+    """Return a package that ONNX files need and that is not there."""
+    return next(
+        (name for name in ("onnx", "onnxruntime", "onnxscript") if not find_spec(name)), None
+    )
 
 
 def _plain(network: Network) -> Network:
@@ -173,14 +196,13 @@ def _write_onnx(
     probe: npt.NDArray[np.float32],
     expected: npt.NDArray[np.float32],
 ) -> float:
-    try:
-        import onnxruntime
-        import onnxscript  # noqa: F401
-    except ImportError as error:
+    missing = _missing()
+    if missing is not None:
         raise ImportError(
-            f"ONNX files need the package {error.name!r}. Install it with "
-            "`pip install onnx onnxruntime onnxscript`, or leave 'onnx' out of `formats`."
-        ) from None
+            f"ONNX files need the package {missing!r}. {_ONNX} Or leave 'onnx' out of `formats`."
+        )
+    import onnxruntime
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         exported = torch.onnx.export(

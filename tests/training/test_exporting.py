@@ -18,6 +18,7 @@ from optuna_popnas import export
 from optuna_popnas import load_dataset
 from optuna_popnas import NetworkConfig
 from optuna_popnas import PAPER_OPERATORS
+from optuna_popnas.training import exporting
 from optuna_popnas.training import load_model
 from optuna_popnas.training import TrainedModel
 from optuna_popnas.training.checkpoint import write_tensors
@@ -142,6 +143,18 @@ def test_images_to_check_with(tmp_path: Path) -> None:
         export(path, tmp_path, images=grey)
     images: npt.NDArray[Any] = np.random.default_rng(1).random((5, 3, 5, 6), dtype=np.float32)
     assert export(path, tmp_path, images=images, formats=["pt2"]).checked == 5
+
+
+def test_without_the_packages_for_onnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first example of README ended in an error where no extra was installed."""
+    here = exporting.find_spec
+    monkeypatch.setattr(exporting, "find_spec", lambda n: None if n == "onnxruntime" else here(n))
+    with pytest.warns(UserWarning, match="needs the package 'onnxruntime'.*pip install onnx "):
+        done = export(make_model(), tmp_path)
+    assert set(done.files) == {"safetensors", "json", "pt2", "readme"}
+    assert "model.onnx" not in (tmp_path / "README.md").read_text()
+    with pytest.raises(ImportError, match="need the package 'onnxruntime'"):
+        export(make_model(), tmp_path, formats=["onnx"])
 
 
 @pytest.mark.parametrize("formats, got", [(["pt2", "tflite"], "'tflite'"), ("onnx", "'onnx'")])

@@ -44,7 +44,7 @@ LIBRARIES: dict[str, set[str]] = {
     },
     "search": {"numpy", "scipy"},
     "training": {
-        "PIL", "lazy_loader", "numpy", "onnxruntime", "onnxscript", "safetensors", "sklearn",
+        "PIL", "lazy_loader", "numpy", "onnxruntime", "safetensors", "sklearn",
         "torch", "torchvision",
     },
     "sampler": {"numpy", "optuna"},

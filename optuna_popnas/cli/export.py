@@ -47,7 +47,7 @@ def run(
         output: Where the files go; the model's folder if left out.
         formats: What to write: safetensors,pt2,onnx if left out.
         name: Name of the files.
-        check: Compare with PyTorch on images of the data set, not on random ones.
+        check: Compare on images of the data set; with ``--no-check``, on random ones.
         json: Print the files as JSON.
 
     Examples:

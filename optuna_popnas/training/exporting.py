@@ -132,9 +132,8 @@ def _possible() -> tuple[str, ...]:
 
 def _missing() -> str | None:
     """Return a package that ONNX files need and that is not there."""
-    return next(
-        (name for name in ("onnx", "onnxruntime", "onnxscript") if not find_spec(name)), None
-    )
+    names = ("onnx", "onnxruntime", "onnxscript")
+    return next((name for name in names if find_spec(name) is None), None)
 
 
 def _plain(network: Network) -> Network:

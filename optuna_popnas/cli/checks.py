@@ -41,12 +41,12 @@ def run(*, storage: str | None = None, json: bool = False) -> int:
     Examples:
         optuna-popnas checks
     """
-    facts, problems = machine_facts(storage_url(storage))
+    rows, problems = this_machine(storage_url(storage))
     if json:
-        print(dumps({**facts, "problems": problems}, indent=2))
+        print(dumps({**rows, "problems": problems}, indent=2))
     else:
-        width = max(map(len, facts))
-        for name, value in facts.items():
+        width = max(map(len, rows))
+        for name, value in rows.items():
             print(f"{name:<{width}}  {value}")
         for problem in problems:
             print(f"\nproblem: {problem}")
@@ -55,31 +55,31 @@ def run(*, storage: str | None = None, json: bool = False) -> int:
     return 1 if problems else 0
 
 
-def machine_facts(url: str) -> tuple[dict[str, Any], list[str]]:
+def this_machine(url: str) -> tuple[dict[str, Any], list[str]]:
     """Return what this machine has, by name, and what is wrong with it."""
     problems: list[str] = []
-    facts: dict[str, Any] = {
+    rows: dict[str, Any] = {
         "optuna-popnas": __version__,
         "python": f"{platform.python_version()}, {sys.executable}",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
     }
     for package in _PACKAGES:
         try:
-            facts[package] = version(package)
+            rows[package] = version(package)
         except PackageNotFoundError:
             continue
-    facts["cores"] = default_cores()
-    facts["memory"] = _memory()
-    facts["disk"] = f"{shutil.disk_usage('.').free / 1e9:.1f} GB free here"
+    rows["cores"] = default_cores()
+    rows["memory"] = _memory()
+    rows["disk"] = f"{shutil.disk_usage('.').free / 1e9:.1f} GB free here"
     try:
         with tempfile.TemporaryFile():
-            facts["temporary files"] = tempfile.gettempdir()
+            rows["temporary files"] = tempfile.gettempdir()
     except OSError as error:
         problems.append(f"temporary files cannot be written: {error}")
-    facts |= _devices(problems)
-    facts["workers"] = f"{default_workers(visible_gpus())} if left out"
-    facts["storage"] = _storage(url, problems)
-    return facts, problems
+    rows |= _devices(problems)
+    rows["workers"] = f"{default_workers(visible_gpus())} if left out"
+    rows["storage"] = _storage(url, problems)
+    return rows, problems
 
 
 def default_cores() -> int:
@@ -102,7 +102,7 @@ def _devices(problems: list[str]) -> dict[str, Any]:
     """Return what PyTorch trains with; it computes a sum on each device."""
     import torch
 
-    facts: dict[str, Any] = {"torch threads": torch.get_num_threads()}
+    rows: dict[str, Any] = {"torch threads": torch.get_num_threads()}
     names = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         names.append("mps")
@@ -112,12 +112,12 @@ def _devices(problems: list[str]) -> dict[str, Any]:
         except RuntimeError as error:
             problems.append(f"{name} cannot be used: {str(error).splitlines()[0]}")
         title = torch.cuda.get_device_name(name) if name.startswith("cuda") else "Apple GPU"
-        facts[name] = title
+        rows[name] = title
     if not names:
-        facts["GPU"] = "none"
+        rows["GPU"] = "none"
         if visible_gpus():
             problems.append("there is a GPU, but this PyTorch was built without CUDA")
-    return facts
+    return rows
 
 
 def _storage(url: str, problems: list[str]) -> str:

@@ -64,8 +64,8 @@ def run(
     except ValueError as error:
         raise ConfigError(str(error)) from None
     if json:
-        facts = {**found._asdict(), "confusion": found.confusion.tolist()}
-        print(dumps(facts, indent=2))
+        values = {**found._asdict(), "confusion": found.confusion.tolist()}
+        print(dumps(values, indent=2))
     else:
         print(evaluation_text(found))
     return 0

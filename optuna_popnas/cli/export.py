@@ -69,12 +69,12 @@ def run(
     except ValueError as error:
         raise ConfigError(str(error)) from None
     if json:
-        facts = {
+        values = {
             "files": {name: str(path) for name, path in written.files.items()},
             "checked_images": written.checked,
             "largest_difference": written.difference,
         }
-        print(dumps(facts, indent=2))
+        print(dumps(values, indent=2))
         return 0
     for form, path in written.files.items():
         gap = written.difference.get(form)

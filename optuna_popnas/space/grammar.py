@@ -68,8 +68,8 @@ class Grammar:
     @cached_property
     def fingerprint(self) -> str:
         """A short text that two spaces share if and only if they are equal."""
-        facts = [self.operators, self.max_blocks, self.lookbacks]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+        parts = [self.operators, self.max_blocks, self.lookbacks]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the space as JSON values; ``SearchSpace(**...)`` is the inverse."""

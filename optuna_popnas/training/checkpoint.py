@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: tensors as safetensors, facts as JSON. No pickle."""
+"""Files that are either whole or not there: tensors as safetensors, notes as JSON. No pickle."""
 
 from __future__ import annotations
 
@@ -55,40 +55,40 @@ def replacing(path: Path, what: str) -> Iterator[Path]:
 
 
 def write_tensors(
-    path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, what: str
+    path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any], *, what: str
 ) -> None:
-    """Write tensors and JSON facts as one safetensors file.
+    """Write tensors and JSON notes as one safetensors file.
 
     Args:
         path: The file.
         tensors: By name; any device and memory layout.
-        facts: JSON values, kept in the file's metadata.
+        notes: JSON values, kept in the file's metadata.
         what: What the file is called in errors.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written to.
     """
     dense = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = save(dense, metadata={_KEY: json.dumps(facts)})
+    content = save(dense, metadata={_KEY: json.dumps(notes)})
     with replacing(path, what) as part:
         part.write_bytes(content)
 
 
-def write_json(path: Path, facts: Mapping[str, Any], *, what: str) -> None:
-    """Write facts as an indented JSON file.
+def write_json(path: Path, notes: Mapping[str, Any], *, what: str) -> None:
+    """Write notes as an indented JSON file.
 
     Raises:
         OSError: It cannot be written.
     """
     with replacing(path, what) as part:
-        part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
 
 
 def read_tensors(path: Path, *, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`write_tensors` wrote.
 
     Returns:
-        Tensors on the CPU by name, and the facts.
+        Tensors on the CPU by name, and the notes.
 
     Raises:
         ValueError: The file is missing, damaged, or was not written by this library.
@@ -97,16 +97,16 @@ def read_tensors(path: Path, *, what: str) -> tuple[dict[str, Tensor], dict[str,
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        facts = json.loads(metadata[_KEY])
+        notes = json.loads(metadata[_KEY])
     except FileNotFoundError:
         raise ValueError(f"{what} {str(path)!r} must be a file, but there is none.") from None
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        reason = "no facts in it" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        reason = "no notes in it" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise ValueError(
             f"{what} {str(path)!r} must be a whole safetensors file of this library, but it "
             f"cannot be read ({reason}). Remove it, or copy it again."
         ) from None
-    return tensors, facts
+    return tensors, notes
 
 
 def pack(value: Any) -> tuple[dict[str, Tensor], Any]:

@@ -66,14 +66,14 @@ def fingerprint(data: ImageData, split: Split) -> str:
 
 
 def write_checkpoint(
-    path: Path, facts: Mapping[str, Any], job: Training, progress: Progress
+    path: Path, notes: Mapping[str, Any], job: Training, progress: Progress
 ) -> None:
     """Write a checkpoint; raises OSError where it cannot be written."""
     tensors, values = pack({"state": job.state_dict(), "progress": vars(progress)})
-    write_tensors(path, tensors, {**facts, **values}, what="Checkpoint")
+    write_tensors(path, tensors, {**notes, **values}, what="Checkpoint")
 
 
-def read_checkpoint(path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+def read_checkpoint(path: Path, notes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a checkpoint; raises ValueError if it is of another training, or damaged."""
     tensors, found = read_tensors(path, what="Checkpoint")
     if found.get("format") != FORMAT:
@@ -84,7 +84,7 @@ def read_checkpoint(path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     found["training"] = TrainingConfig.from_dict(found["training"]).to_dict()
     found["network"] = NetworkConfig.from_dict({"stem": "none", **found["network"]}).to_dict()
     for name in ("cell", "network", "training", "seed", "all_images", "data", "images"):
-        here, there = _difference(facts[name], found[name])
+        here, there = _difference(notes[name], found[name])
         if here != there:
             what = "images" if name == "images" else name
             raise ValueError(

@@ -134,7 +134,7 @@ def retrain(
     split = data.split()
     if all_images:
         split = Split(np.arange(len(data.labels), dtype=np.int64), split.validation)
-    facts = {
+    notes = {
         "format": FORMAT,
         "version": VERSION,
         "cell": str(cell),
@@ -146,7 +146,7 @@ def retrain(
         "images": fingerprint(data, split),
     }
     path = None if folder is None else Path(folder) / CHECKPOINT
-    saved = read_checkpoint(path, facts) if path and resume and path.exists() else None
+    saved = read_checkpoint(path, notes) if path and resume and path.exists() else None
 
     begin = time.perf_counter()
 
@@ -161,12 +161,12 @@ def retrain(
     if machine.threads is None and saved is not None:
         machine = replace(machine, threads=saved.get("threads"))
     machine = with_threads(machine, where, start)
-    facts["threads"] = machine.threads
+    notes["threads"] = machine.threads
     job = start(machine)
     progress = Progress() if saved is None else go_on(job, saved)
     setup_seconds = time.perf_counter() - begin
 
-    keep = None if path is None else partial(write_checkpoint, path, facts)
+    keep = None if path is None else partial(write_checkpoint, path, notes)
     _train(
         job,
         progress,

@@ -179,7 +179,7 @@ def test_errors_are_one_sentence_and_a_code(
     def fail(url: str) -> None:
         raise error
 
-    monkeypatch.setattr("optuna_popnas.cli.checks.machine_facts", fail)
+    monkeypatch.setattr("optuna_popnas.cli.checks.this_machine", fail)
     assert main(["checks"]) == code
     text = capsys.readouterr().err
     assert words in text and text.count("\n") == 1
@@ -198,6 +198,6 @@ def test_faults_of_the_program_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -
     def fail(url: str) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("optuna_popnas.cli.checks.machine_facts", fail)
+    monkeypatch.setattr("optuna_popnas.cli.checks.this_machine", fail)
     with pytest.raises(ZeroDivisionError):
         main(["checks"])

@@ -1,4 +1,4 @@
-"""What the objective takes from its data, and holds a study to."""
+"""What an objective and the study it is handed must agree on."""
 
 from __future__ import annotations
 

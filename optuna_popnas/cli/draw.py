@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import sys
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from optuna_popnas.cli.errors import ConfigError
 from optuna_popnas.cli.storages import load_study
@@ -19,11 +19,11 @@ def run(
     cell: str | None = None,
     /,
     *,
-    output: str | None = None,
+    output: str = "cell.svg",
     network: bool = False,
-    motifs: int = 3,
-    normal_cells: int = 2,
-    filters: int = 24,
+    motifs: int | None = None,
+    normal_cells: int | None = None,
+    filters: int | None = None,
     image_size: int | None = None,
     storage: str | None = None,
     study: str | None = None,
@@ -33,45 +33,48 @@ def run(
     Args:
         cell: A cell such as "[(-2, '3x3 conv', -1, 'identity')]", or the number of a trial; the
             most accurate cell of the study if left out.
-        output: The SVG file; the standard output if left out.
-        network: Draw the whole network (Fig. 4.3).
-        motifs: Motifs of the network (M).
-        normal_cells: Normal cells per motif (N).
-        filters: Filters of the first cells (F).
+        output: The SVG file; - for the standard output.
+        network: Draw the whole network (Fig. 4.3), as the study has it where no flag says
+            otherwise.
+        motifs: Motifs of the network (M); 3 without a study.
+        normal_cells: Normal cells per motif (N); 2 without a study.
+        filters: Filters of the first cells (F); 24 without a study.
         image_size: Pixels, written into the cells of the network.
 
     Examples:
-        optuna-popnas draw -o cell.svg
+        optuna-popnas draw
         optuna-popnas draw "[(-2, '3x3 conv', -1, 'identity')]" --network
     """
     from optuna_popnas.networks import NetworkConfig
     from optuna_popnas.visualization import draw_cell
     from optuna_popnas.visualization import draw_network
 
-    chosen = _cell(cell, storage, study)
-    if network:
+    sizes: dict[str, Any] = {}
+    if cell is None or cell.strip().isdigit():
+        found = load_study(storage, study)
+        chosen = find_cell(found, cell)
+        sizes = dict(found.user_attrs.get("settings", {}).get("network", {}))
+    else:
         try:
-            config = NetworkConfig(motifs=motifs, normal_cells=normal_cells, filters=filters)
+            chosen = Cell.parse(cell)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+    if network:
+        given = {"motifs": motifs, "normal_cells": normal_cells, "filters": filters}
+        sizes |= {name: value for name, value in given.items() if value is not None}
+        try:
+            config = NetworkConfig(**sizes)
         except ValueError as error:
             raise ConfigError(str(error)) from None
         text = draw_network(chosen, config, image_size=image_size)
     else:
         text = draw_cell(chosen)
-    if output is None or output == "-":
+    if output == "-":
         sys.stdout.write(text + "\n")
     else:
         Path(output).write_text(text + "\n", encoding="utf-8")
         print(f"Written: {output}")
     return 0
-
-
-def _cell(text: str | None, storage: str | None, study: str | None) -> Cell:
-    if text is not None and not text.strip().isdigit():
-        try:
-            return Cell.parse(text)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
-    return find_cell(load_study(storage, study), text)
 
 
 def find_cell(study: optuna.Study, number: str | None) -> Cell:

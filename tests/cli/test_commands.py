@@ -167,14 +167,27 @@ def test_draw(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     cell = "[(-2, '3x3 conv', -1, 'identity')]"
     assert run(capsys, "draw", cell, "-o", str(path))[0] == 0
     assert ElementTree.fromstring(path.read_text()).tag.endswith("svg")
-    code, text, _ = run(capsys, "draw", cell, "--network", "--motifs", "2")
+    code, text, _ = run(capsys, "draw", cell, "--network", "--motifs", "2", "-o", "-")
     assert code == 0
     assert "motif 2" in text
 
 
-def test_draw_of_a_study(storage: str, capsys: pytest.CaptureFixture[str]) -> None:
-    best = run(capsys, "draw", "--storage", storage)[1]
-    number = run(capsys, "draw", "0", "--storage", storage)[1]
+def test_draw_of_a_study(
+    storage: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It filled the terminal with SVG, and drew networks of other sizes than the study's."""
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "draw", "--storage", storage)[1] == "Written: cell.svg\n"
+    best = Path("cell.svg").read_text(encoding="utf-8")
+    own = f"journal:///{tmp_path}/journal"
+    study = run_study(n_trials=3, storage=open_storage(own))
+    study.set_user_attr("settings", {"network": {"motifs": 2, "filters": 5}})
+    network = run(capsys, "draw", "--network", "--storage", own, "-o", "-")[1]
+    assert "motif 2" in network and "motif 3" not in network and "10 filters" in network
+    number = run(capsys, "draw", "0", "--storage", storage, "-o", "-")[1]
     assert "<svg" in best and "<svg" in number
     assert "pooling, linear" in number  # trial 0 is the empty cell
     code, _, errors = run(capsys, "draw", "999", "--storage", storage)

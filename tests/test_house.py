@@ -49,7 +49,7 @@ LIBRARIES: dict[str, set[str]] = {
     },
     "sampler": {"numpy", "optuna"},
     "study": {"numpy", "optuna"},
-    "objective": {"lazy_loader", "numpy", "optuna", "torch"},
+    "objective": {"lazy_loader", "numpy", "optuna", "torch", "tqdm"},
     "visualization": {"jinja2", "lazy_loader", "numpy", "optuna", "optuna_dashboard", "plotly"},
     "cli": {
         "docstring_parser", "jsonargparse", "numpy", "optuna", "scipy", "sqlalchemy", "tomli",

@@ -10,18 +10,21 @@ import numpy as np
 import optuna
 
 from optuna_popnas.networks import NetworkConfig
+from optuna_popnas.objective.progress import Bar
 from optuna_popnas.objective.recording import read_settings
 from optuna_popnas.space import Cell
 from optuna_popnas.study import select as select_trial
 from optuna_popnas.study import view_study
 from optuna_popnas.study.excess import believed_accuracies
 from optuna_popnas.training.candidates import affordable_epochs
+from optuna_popnas.training.candidates import brief_epochs
 from optuna_popnas.training.candidates import retrain_best
 from optuna_popnas.training.config import TrainingConfig
 from optuna_popnas.training.data.image_data import ImageData
 from optuna_popnas.training.data.load import load_dataset
 from optuna_popnas.training.model import TrainedModel
 from optuna_popnas.training.retraining import final_training
+from optuna_popnas.training.retraining import RetrainEpoch
 
 
 _logger = optuna.logging.get_logger(f"optuna.{__name__}")
@@ -36,6 +39,7 @@ def retrain(
     hours: float | None = None,
     network: NetworkConfig | None = None,
     training: TrainingConfig | None = None,
+    progress: bool = True,
     **options: Any,
 ) -> TrainedModel:
     """Train a network to convergence, and test it.
@@ -56,6 +60,7 @@ def retrain(
             steps. What was begun in the folder keeps its epochs.
         network: Settings of the network, instead of those of the search.
         training: Settings of the final training, instead of those of the search.
+        progress: Show a bar, in terminals and notebooks.
         options: ``machine``, ``parameters`` (smallest, largest), ``folder``, ``resume``, ``seed``,
             ``device``, ``all_images``, ``checkpoint_seconds``, ``on_epoch``: see
             :func:`optuna_popnas.training.retraining.retrain`.
@@ -95,7 +100,22 @@ def retrain(
         )
         training = replace(training, epochs=epochs)
     _logger.info(f"Training: {training.describe()}.")
-    return retrain_best(cells, data, network=network, training=training, **options)
+    given = options.pop("on_epoch", None)
+    bar = Bar(training.epochs, brief_epochs(training), len(cells)) if progress else None
+
+    def follow(epoch: RetrainEpoch) -> None:
+        if bar is not None:
+            bar.update(epoch)
+        if given is not None:
+            given(epoch)
+
+    try:
+        return retrain_best(
+            cells, data, network=network, training=training, on_epoch=follow, **options
+        )
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def _from(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-import sys
 
 import numpy as np
 from PIL import Image
@@ -12,10 +11,8 @@ import pytest
 
 from optuna_popnas.cli import main
 from optuna_popnas.cli.evaluate import evaluation_text
-from optuna_popnas.cli.retrain import Bar
 from optuna_popnas.training.evaluation import evaluate
 from optuna_popnas.training.model import load_model
-from optuna_popnas.training.retraining import RetrainEpoch
 
 
 CELL = "[(-1, '3x3 conv', -1, 'identity')]"
@@ -117,23 +114,6 @@ def test_a_table_of_ten_classes_fits_the_terminal(
     assert max(map(len, (head, *rows))) <= columns
     assert head.split() == ["true", "/", "found", *map(str, range(10))]
     assert rows[3].split() == ["3", "a", "class", "3", *map(str, np.eye(10, dtype=int)[3])]
-
-
-def test_the_bar_of_candidates(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It showed the epochs of each candidate as if they were those of the whole training."""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    bar = Bar(30, 6, candidates=2)
-    for number in (*range(1, 7), *range(1, 7), *range(7, 31)):
-        bar.update(RetrainEpoch(number, 30, 1.0, 0.5, 0.6, 1.0))
-    bar.close()
-    shown = [line.split(" |")[0] for line in capsys.readouterr().err.split("\r") if line.strip()]
-    whole = [line for line in dict.fromkeys(shown) if line.split(" of ")[0].split()[-1] != "0"]
-    assert whole[0] == "candidate 1: 1 of 6 epochs"
-    assert whole.index("candidate 1: 6 of 6 epochs") < whole.index("candidate 2: 1 of 6 epochs")
-    assert whole.index("candidate 2: 6 of 6 epochs") < whole.index("7 of 30 epochs")
-    assert whole[-1] == "30 of 30 epochs"
 
 
 def test_an_error_names_the_flag_by_its_own_name(

@@ -11,6 +11,7 @@ import pytest
 
 import optuna_popnas as popnas
 from optuna_popnas.objective import final
+from optuna_popnas.training.retraining import RetrainEpoch
 
 
 SPACE = popnas.SearchSpace(("identity", "3x3 conv"), max_blocks=1)
@@ -52,12 +53,17 @@ def test_settings_of_the_search_are_kept(study: optuna.Study, calls: list[Any]) 
         ((cell,), data, options) = calls.pop()
         assert cell == chosen.cell
         assert data.name == "digits"
+        assert callable(options.pop("on_epoch"))
         assert options == {"network": NETWORK, "training": FINAL}
 
 
 def test_a_cell_alone_is_trained_as_in_the_thesis(calls: list[Any]) -> None:
-    popnas.retrain(popnas.Cell(), "digits", folder="there")
+    seen: list[RetrainEpoch] = []
+    popnas.retrain(popnas.Cell(), "digits", folder="there", on_epoch=seen.append)
     (_, _, options) = calls.pop()
+    epoch = RetrainEpoch(1, 254, 1.0, 0.5, 0.5, 1.0)
+    options.pop("on_epoch")(epoch)
+    assert seen == [epoch]
     training = replace(popnas.TrainingConfig(), epochs=254, restart_epochs=2)
     expected = {"network": popnas.NetworkConfig(), "training": training, "folder": "there"}
     assert options == expected

@@ -93,6 +93,10 @@ def test_the_house_is_in_order() -> None:
     assert problems(ROOT) == []
 
 
+def test_tests_are_short_enough_to_read() -> None:
+    assert house.long_ones(ROOT.parent / "tests") == []
+
+
 def test_bans_are_lifted_for_the_files_that_need_it() -> None:
     text = (ROOT.parent / "pyproject.toml").read_text()
     lifted = set(re.findall(r'^"optuna_popnas/([^"]+)" = \["TID251"\]', text, flags=re.M))

@@ -245,6 +245,7 @@ def _candidates(
         parents=len(parents),
         encodings=encodings,
         merged=min(encodings, config.max_candidates) - len(expanded),
+        known=len(expanded) - len(candidates),
         candidates=len(candidates),
     )
     return candidates, report

@@ -16,7 +16,7 @@ from optuna_popnas.space import SearchSpace
 
 _PLAN_VERSION = 2
 # Names of version 1 that have changed; its other entries that are no fields are not read.
-_FORMER_NAMES = {"plan_seconds": "seconds"}
+_FORMER_NAMES = {"already_trained": "known", "plan_seconds": "seconds"}
 _PREDICTIONS = ("accuracy", "seconds", "accuracy_std", "seconds_std")
 
 
@@ -52,6 +52,7 @@ class PlanReport:
         encodings: Pairs of a parent and a new block.
         merged: Of those that were looked at (all, unless there are more than the settings
             allow), how many were equivalent to another one.
+        known: Distinct ones that were left out, as they had been trained.
         candidates: Distinct cells that were predicted, or chosen from.
         over_limit: Of the candidates, how many were over the time limit or another limit.
         equivalents: Further encodings of the chosen cells: what a choice among encodings would
@@ -68,6 +69,7 @@ class PlanReport:
     parents: int | None = None
     encodings: int | None = None
     merged: int | None = None
+    known: int | None = None
     candidates: int | None = None
     over_limit: int | None = None
     equivalents: int | None = None

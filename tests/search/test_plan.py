@@ -54,7 +54,7 @@ def test_plans_of_version_1_are_read() -> None:
     plan = Plan.from_json(data, space)
     assert plan.cells == (PlannedCell(cell, "front", 0.5, 2.0),)
     assert plan.report == PlanReport(
-        candidates=9, seconds=1.5, sample=((0.5, 2.0),), probes=(Probe(cell, 4.0),)
+        candidates=9, known=3, seconds=1.5, sample=((0.5, 2.0),), probes=(Probe(cell, 4.0),)
     )
 
 
@@ -65,6 +65,7 @@ def test_reports_are_stored_whole() -> None:
         parents=1,
         encodings=2,
         merged=0,
+        known=0,
         candidates=3,
         over_limit=0,
         equivalents=4,

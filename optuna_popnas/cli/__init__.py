@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Command -> what it does. Only the module of the command that is called is loaded.
 COMMANDS = {
-    "search": "search cells on a data set, with any number of workers; again: resume",
+    "search": "search cells on images, with any number of workers; or resume",
     "status": "how far a search is: level, workers, time left, front",
     "report": "write the story of a search as one page that works offline",
     "retrain": "train a cell of a study to convergence",
